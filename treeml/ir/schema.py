@@ -1,0 +1,47 @@
+"""Versioned JSON: the one format in which models are kept and exchanged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from treeml.ir.tree import Tree
+
+SCHEMA_VERSION = 1
+
+__all__ = ["SCHEMA_VERSION", "dump", "load"]
+
+_KINDS = {"tree": Tree}
+
+
+def dump(model: Tree, **extra: Any) -> str:
+    """JSON text of a model; ``extra`` entries (certificate, estimator) stand beside it."""
+    document = {"format": "treeml", "schema_version": SCHEMA_VERSION, "model": model.to_dict()}
+    return json.dumps(document | extra, indent=1, allow_nan=False)
+
+
+def load(text: str) -> tuple[Tree, dict[str, Any]]:
+    """The model and the other entries of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        Where the text is not JSON, not of treeml, of a newer schema or of an unknown kind.
+    """
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a treeml model: not JSON ({error})") from error
+    if not isinstance(document, dict) or document.get("format") != "treeml":
+        raise ValueError('not a treeml model: the entry "format": "treeml" is missing')
+    version = document.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise ValueError(
+            f"schema_version {version!r} is newer than {SCHEMA_VERSION}, the newest this release reads; "
+            "upgrade treeml"
+        )
+    kind = document.get("model", {}).get("kind")
+    if kind not in _KINDS:
+        raise ValueError(f"model kind {kind!r} is not one of {sorted(_KINDS)}")
+    extra = {k: v for k, v in document.items() if k not in ("format", "schema_version", "model")}
+    return _KINDS[kind].from_dict(document["model"]), extra
