@@ -1,0 +1,1 @@
+"""Native core; the sources are in the top-level folder ``_ext``."""

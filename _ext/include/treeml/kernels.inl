@@ -1,0 +1,349 @@
+// The vector kernels, compiled once per instruction set: depth_two.hpp includes this file several times
+// with another TREEML_TARGET and namespace. No std templates in here: an instance compiled for a newer
+// processor must never be shared with the portable path.
+//
+// Layout: 16 columns side by side. A "chunk" is 16 rows of one column in a 16-bit lane; the chunks of a
+// group lie below each other, `width` lanes apart. Counts are lanes of type T (16, 32 or 64 bits).
+
+template <class T>
+struct Lanes {
+    typedef T Vec __attribute__((vector_size(32)));
+    static constexpr int kVecs = sizeof(T) / 2;
+    Vec v[kVecs];
+};
+
+typedef std::uint16_t Chunk16 __attribute__((vector_size(32)));
+typedef std::uint8_t Byte32 __attribute__((vector_size(32)));
+
+#define TREEML_INLINE TREEML_TARGET __attribute__((always_inline)) inline
+
+template <class T>
+TREEML_INLINE Lanes<T> load(const T* from) {
+    Lanes<T> out;
+    __builtin_memcpy(&out, from, sizeof out);
+    return out;
+}
+
+template <class T>
+TREEML_INLINE void store(T* to, const Lanes<T>& x) {
+    __builtin_memcpy(to, &x, sizeof x);
+}
+
+template <class T>
+TREEML_INLINE Lanes<T> fill(T x) {
+    Lanes<T> out;
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) out.v[k] = x - typename Lanes<T>::Vec{};
+    return out;
+}
+
+template <class T>
+TREEML_INLINE Lanes<T> operator+(const Lanes<T>& a, const Lanes<T>& b) {
+    Lanes<T> out;
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) out.v[k] = a.v[k] + b.v[k];
+    return out;
+}
+
+template <class T>
+TREEML_INLINE Lanes<T> operator-(const Lanes<T>& a, const Lanes<T>& b) {
+    Lanes<T> out;
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) out.v[k] = a.v[k] - b.v[k];
+    return out;
+}
+
+template <class T>
+TREEML_INLINE Lanes<T> lesser(const Lanes<T>& a, const Lanes<T>& b) {
+    Lanes<T> out;
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) out.v[k] = a.v[k] < b.v[k] ? a.v[k] : b.v[k];
+    return out;
+}
+
+template <class T>
+TREEML_INLINE Lanes<T> greater(const Lanes<T>& a, const Lanes<T>& b) {
+    Lanes<T> out;
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) out.v[k] = a.v[k] < b.v[k] ? b.v[k] : a.v[k];
+    return out;
+}
+
+// x where rows >= least, else `otherwise`.
+template <class T>
+TREEML_INLINE Lanes<T> where_enough(const Lanes<T>& rows, const Lanes<T>& least, const Lanes<T>& x,
+                                    const Lanes<T>& otherwise) {
+    Lanes<T> out;
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) out.v[k] = rows.v[k] < least.v[k] ? otherwise.v[k] : x.v[k];
+    return out;
+}
+
+template <class T>
+TREEML_INLINE T least_lane(const Lanes<T>& x) {
+    T lanes[16];
+    store(lanes, x);
+    T out = lanes[0];
+    for (int k = 1; k < 16; ++k) out = lanes[k] < out ? lanes[k] : out;
+    return out;
+}
+
+// Number of ones of every 16-bit lane, summed over the chunks of `a & from`. At most 4095 chunks.
+TREEML_INLINE Chunk16 count_block(const std::uint16_t* from, const Chunk16* a, int n_chunks, long width) {
+    Chunk16 total = {};
+#if TREEML_LEVEL == 2
+    for (int k = 0; k < n_chunks; ++k) {
+        Chunk16 x;
+        __builtin_memcpy(&x, from + k * width, sizeof x);
+        total += (Chunk16)_mm256_popcnt_epi16((__m256i)(x & a[k]));
+    }
+#elif TREEML_LEVEL == 1
+    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2,
+                                           2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi8(1);
+    for (int k = 0; k < n_chunks;) {
+        const int end = n_chunks < k + 31 ? n_chunks : k + 31;  // 31 x 8 ones fit a byte
+        __m256i bytes = _mm256_setzero_si256();
+        for (; k < end; ++k) {
+            Chunk16 x;
+            __builtin_memcpy(&x, from + k * width, sizeof x);
+            const __m256i y = (__m256i)(x & a[k]);
+            const __m256i low = _mm256_shuffle_epi8(table, _mm256_and_si256(y, nibble));
+            const __m256i high = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(y, 4), nibble));
+            bytes = _mm256_add_epi8(bytes, _mm256_add_epi8(low, high));
+        }
+        total += (Chunk16)_mm256_maddubs_epi16(bytes, one);
+    }
+#else
+    for (int k = 0; k < n_chunks; ++k) {
+        Chunk16 x;
+        __builtin_memcpy(&x, from + k * width, sizeof x);
+        x &= a[k];
+        x -= (x >> 1) & 0x5555;
+        x = (x & 0x3333) + ((x >> 2) & 0x3333);
+        x = (x + (x >> 4)) & 0x0f0f;
+        total += (x + (x >> 8)) & 0x1f;
+    }
+#endif
+    return total;
+}
+
+template <class T>
+TREEML_INLINE Lanes<T> widen(const Chunk16& x) {
+    Lanes<T> out;
+    if constexpr (sizeof(T) == 2) {
+        out.v[0] = (typename Lanes<T>::Vec)x;
+    } else {
+        std::uint16_t narrow[16];
+        T wide[16];
+        __builtin_memcpy(narrow, &x, sizeof x);
+        for (int k = 0; k < 16; ++k) wide[k] = narrow[k];
+        out = load(wide);
+    }
+    return out;
+}
+
+// Weighted count of the rows of class c that have column i (its chunks broadcast in `a`) and each of 16
+// columns from `chunks` on.
+template <class T>
+TREEML_INLINE Lanes<T> count_class(const Chunks& in, int c, const std::uint16_t* chunks, const Chunk16* a) {
+    Lanes<T> out = fill<T>(0);
+    for (int g = in.first_group[c]; g < in.first_group[c + 1]; ++g) {
+        for (int start = 0; start < in.n_chunks[g]; start += 4095) {
+            const int n = in.n_chunks[g] - start < 4095 ? in.n_chunks[g] - start : 4095;
+            const long at = 4L * in.offset[g] + start;
+            Lanes<T> x = widen<T>(count_block(chunks + at * in.width, a + at, n, in.width));
+            if (in.weight[g] != 1)
+                for (int k = 0; k < Lanes<T>::kVecs; ++k) x.v[k] *= T(in.weight[g]);
+            out = out + x;
+        }
+    }
+    return out;
+}
+
+// The four cells of the pair (i, j): least errors when a leaf stands in each. K = 2: the lesser class
+// count; otherwise the total less the greatest class count.
+template <class T, int K, bool LIMIT>
+struct Cells {
+    Lanes<T> e11, e10, e01, e00;  // K = 2: the errors; else the greatest class counts until finish()
+    Lanes<T> t11, t10, t01, t00;
+
+    TREEML_INLINE void add(int c, const Lanes<T>& x, const Lanes<T>& i_ones, const Lanes<T>& i_zeros,
+                           const Lanes<T>& j_ones) {
+        const Lanes<T> x10 = i_ones - x, x01 = j_ones - x, x00 = i_zeros - x01;
+        if (c == 0) {
+            e11 = t11 = x, e10 = t10 = x10, e01 = t01 = x01, e00 = t00 = x00;
+        } else if constexpr (K == 2) {
+            e11 = lesser(e11, x), e10 = lesser(e10, x10), e01 = lesser(e01, x01), e00 = lesser(e00, x00);
+        } else {
+            e11 = greater(e11, x), e10 = greater(e10, x10), e01 = greater(e01, x01), e00 = greater(e00, x00);
+            t11 = t11 + x, t10 = t10 + x10, t01 = t01 + x01, t00 = t00 + x00;
+        }
+    }
+    TREEML_INLINE void finish() {
+        if constexpr (K != 2) e11 = t11 - e11, e10 = t10 - e10, e01 = t01 - e01, e00 = t00 - e00;
+    }
+    // Cells with too few rows cannot be leaves.
+    TREEML_INLINE void limit(const Lanes<T>& x, const Lanes<T>& i_ones, const Lanes<T>& i_zeros,
+                             const Lanes<T>& j_ones, T least_rows, T infeasible) {
+        const Lanes<T> x10 = i_ones - x, x01 = j_ones - x, x00 = i_zeros - x01;
+        const Lanes<T> least = fill(least_rows), no = fill(infeasible);
+        e11 = where_enough(x, least, e11, no), e10 = where_enough(x10, least, e10, no);
+        e01 = where_enough(x01, least, e01, no), e00 = where_enough(x00, least, e00, no);
+    }
+};
+
+template <class T>
+struct Best {  // of root i, in registers
+    Lanes<T> below1, below0;
+};
+
+template <class T, int K, bool LIMIT>
+TREEML_INLINE void score_pair(const Cells<T, K, LIMIT>& cell, Best<T>& best, Side<T>& side, int j) {
+    best.below1 = lesser(best.below1, cell.e11 + cell.e10);
+    best.below0 = lesser(best.below0, cell.e01 + cell.e00);
+    store(side.below1 + j, lesser(load(side.below1 + j), cell.e11 + cell.e01));
+    store(side.below0 + j, lesser(load(side.below0 + j), cell.e10 + cell.e00));
+}
+
+// For every root column i, the least errors of two leaves on either side of it. Counts the pairs of the
+// rows in `in`. SIBLING: those are the rows of one child; `other` is the sibling, whose counts are those
+// of the parent (`pairs`) less these. Otherwise the counts are kept in `pairs`.
+template <class T, int K, bool SIBLING, bool LIMIT>
+TREEML_TARGET void score_pairs(const Chunks& in, const PairProblem<T>& problem, T* const* pairs, Side<T>& side,
+                               Side<T>& other) {
+    const int p = in.n_columns, n_classes = K == 2 ? 2 : problem.n_classes;
+    const long width = in.width;
+    Chunk16* a = (Chunk16*)in.broadcast;
+    for (int i = 0; i + 1 < p; ++i) {
+        const std::uint16_t* column = in.chunks + i;
+        for (int k = 0; k < in.total_chunks; ++k) a[k] = column[k * width] - Chunk16{};
+        Best<T> best = {fill(problem.infeasible), fill(problem.infeasible)};
+        Best<T> best_other = best;
+        for (int j = i + 1; j < p; j += 16) {
+            Cells<T, K, LIMIT> cell = {}, cell_other = {};
+            for (int c = 0; c < n_classes + LIMIT; ++c) {
+                const Lanes<T> x = count_class<T>(in, c, in.chunks + j, a);
+                T* at = pairs[c] + i * width + j;
+                const T ones = side.ones[c][i];
+                const Lanes<T> i_ones = fill(ones), i_zeros = fill(T(side.total[c] - ones));
+                const Lanes<T> j_ones = load(side.ones[c] + j);
+                if (LIMIT && c == n_classes) {
+                    cell.finish();
+                    cell.limit(x, i_ones, i_zeros, j_ones, problem.least_rows, problem.infeasible);
+                } else {
+                    cell.add(c, x, i_ones, i_zeros, j_ones);
+                }
+                if constexpr (SIBLING) {
+                    const Lanes<T> y = load(at) - x;
+                    const T others = other.ones[c][i];
+                    const Lanes<T> o_ones = fill(others), o_zeros = fill(T(other.total[c] - others));
+                    const Lanes<T> oj_ones = load(other.ones[c] + j);
+                    if (LIMIT && c == n_classes) {
+                        cell_other.finish();
+                        cell_other.limit(y, o_ones, o_zeros, oj_ones, problem.least_rows, problem.infeasible);
+                    } else {
+                        cell_other.add(c, y, o_ones, o_zeros, oj_ones);
+                    }
+                } else {
+                    store(at, x);
+                }
+            }
+            if constexpr (!LIMIT) {
+                cell.finish();
+                if constexpr (SIBLING) cell_other.finish();
+            }
+            score_pair(cell, best, side, j);
+            if constexpr (SIBLING) score_pair(cell_other, best_other, other, j);
+        }
+        const T b1 = least_lane(best.below1), b0 = least_lane(best.below0);
+        if (b1 < side.below1[i]) side.below1[i] = b1;
+        if (b0 < side.below0[i]) side.below0[i] = b0;
+        if constexpr (SIBLING) {
+            const T o1 = least_lane(best_other.below1), o0 = least_lane(best_other.below0);
+            if (o1 < other.below1[i]) other.below1[i] = o1;
+            if (o0 < other.below0[i]) other.below0[i] = o0;
+        }
+    }
+}
+
+// The bits of x at the ones of the mask, moved together to the low end.
+TREEML_INLINE Word extract(Word x, const Piece& piece) {
+#if TREEML_LEVEL >= 1
+    return _pext_u64(x, piece.mask);
+#else
+    x &= piece.mask;
+    for (int step = 0; step < 6; ++step) {
+        const Word moved = x & piece.moves[step];
+        x = (x ^ moved) | (moved >> (1 << step));
+    }
+    return x;
+#endif
+}
+
+// Keeps the rows of the pieces: `to` has n_columns columns of to_stride words, cleared beforehand.
+TREEML_TARGET inline void project_words(const Word* from, int n_columns, int stride, const Piece* pieces,
+                                        int n_pieces, Word* to, int to_stride) {
+    for (int j = 0; j < n_columns; ++j) {
+        const Word* source = from + (long)j * stride;
+        Word* target = to + (long)j * to_stride;
+        for (int k = 0; k < n_pieces; ++k) {
+            const Piece& piece = pieces[k];
+            const Word x = extract(source[piece.source], piece);
+            target[piece.target] |= x << piece.shift;
+            if (piece.spills) target[piece.target + 1] |= x >> (kWordBits - piece.shift);
+        }
+    }
+}
+
+// The same, word by word across columns: `to` has to_stride rows of `width` words, cleared beforehand.
+// Adds each column's weighted ones to ones[class].
+template <class T>
+TREEML_TARGET void project_across(const Word* from, int n_columns, int stride, const Piece* pieces, int n_pieces,
+                                  Word* to, long width, T* const* ones) {
+    for (int k = 0; k < n_pieces; ++k) {
+        const Piece piece = pieces[k];
+        const Word* source = from + piece.source;
+        Word* target = to + piece.target * width;
+        T* sum = ones[piece.of];
+        const T weight = T(piece.weight);
+        if (!piece.spills) {
+            for (int j = 0; j < n_columns; ++j) {
+                const Word x = extract(source[(long)j * stride], piece);
+                sum[j] += T(T(__builtin_popcountll(x)) * weight);
+                target[j] |= x << piece.shift;
+            }
+        } else {
+            Word* next = target + width;
+            for (int j = 0; j < n_columns; ++j) {
+                const Word x = extract(source[(long)j * stride], piece);
+                sum[j] += T(T(__builtin_popcountll(x)) * weight);
+                target[j] |= x << piece.shift;
+                next[j] = x >> (kWordBits - piece.shift);
+            }
+        }
+    }
+}
+
+// Rows of words to chunks: word w of column j becomes the chunks 4 w .. 4 w + 3.
+TREEML_TARGET inline void to_chunks(const Word* from, int n_words, long width, std::uint16_t* to) {
+    for (int w = 0; w < n_words; ++w) {
+        const Word* source = from + w * width;
+        std::uint16_t* target = to + 4 * w * width;
+        for (long j = 0; j < width; ++j) {
+            const Word x = source[j];
+            target[j] = (std::uint16_t)x;
+            target[j + width] = (std::uint16_t)(x >> 16);
+            target[j + 2 * width] = (std::uint16_t)(x >> 32);
+            target[j + 3 * width] = (std::uint16_t)(x >> 48);
+        }
+    }
+}
+
+template <class T>
+Kernels<T> kernels() {
+    return {{{{score_pairs<T, 0, false, false>, score_pairs<T, 0, false, true>},
+              {score_pairs<T, 0, true, false>, score_pairs<T, 0, true, true>}},
+             {{score_pairs<T, 2, false, false>, score_pairs<T, 2, false, true>},
+              {score_pairs<T, 2, true, false>, score_pairs<T, 2, true, true>}}},
+            project_words,
+            project_across<T>,
+            to_chunks,
+            TREEML_LEVEL == 0};
+}
+
+#undef TREEML_INLINE

@@ -1,0 +1,258 @@
+// The rows of a search node, compacted: only its rows, only its distinct columns.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <vector>
+
+#include "treeml/dataset.hpp"
+#include "treeml/depth_two.hpp"
+
+namespace treeml {
+
+inline Word mix(Word h, Word x) {
+    h = (h ^ x) * 0x9E3779B97F4A7C15ull;
+    return h ^ (h >> 29);
+}
+
+inline long padded_width(int n_columns) { return (n_columns + 30) / 16 * 16; }
+
+// What stays the same below the root: groups, classes and kernels.
+template <class T>
+struct Frame {
+    Misclassification objective;
+    std::vector<Group> groups;
+    std::vector<int> first_group;      // of each count (class, then rows)
+    std::vector<std::int64_t> weight;  // of each group
+    Kernels<T> kernels;
+    bool two_classes;
+
+    int n_counts() const { return objective.n_counts(); }
+    int n_groups() const { return int(groups.size()); }
+};
+
+// Counts of a node's columns: ones[c][j] for every count c, and the totals of the node.
+template <class T>
+struct Counts {
+    Buffer<T> data;
+    std::vector<T*> ones;
+    std::vector<T> total;
+
+    void shape(int n_counts, long width) {
+        T* at = data.reserve(std::size_t(n_counts) * width);
+        ones.resize(n_counts);
+        total.assign(n_counts, 0);
+        for (int c = 0; c < n_counts; ++c) ones[c] = at + c * width;
+    }
+    void clear(long width) {
+        for (T* row : ones) std::fill(row, row + width, T(0));
+    }
+};
+
+template <class T>
+struct Node {
+    int n_columns = 0;
+    long width = 0;
+    std::vector<std::int64_t> rows;  // of each group
+    std::vector<int> offset;         // first word of each group; last: words of a column
+    std::vector<int> n_chunks;       // of each group
+    Buffer<Word> words;              // n_columns x stride
+    Buffer<std::uint16_t> chunks;
+    std::vector<int> id;             // column of the root that stands for each local column
+    std::vector<Word> row_set;       // which rows of the root
+    Word hash = 0;
+    Counts<T> counts;
+    Buffer<Word> across;
+    bool has_chunks = false;
+
+    int stride() const { return offset.back(); }
+    const Word* column(int j) const { return words.data() + std::size_t(j) * stride(); }
+
+    std::int64_t total(const Frame<T>& frame) const {
+        std::int64_t sum = 0;
+        for (int c = 0; c < frame.objective.n_classes; ++c) sum += counts.total[c];
+        return sum;
+    }
+    std::int64_t n_rows(const Frame<T>& frame) const {  // with a leaf limit only
+        return counts.total[frame.objective.n_classes];
+    }
+    std::int64_t leaf_errors(const Frame<T>& frame) const {
+        std::int64_t sum = 0, most = 0;
+        for (int c = 0; c < frame.objective.n_classes; ++c) {
+            sum += counts.total[c];
+            most = std::max<std::int64_t>(most, counts.total[c]);
+        }
+        return sum - most;
+    }
+
+    // From `rows`: where each group starts, how many chunks it has, and the totals.
+    void lay_out(const Frame<T>& frame) {
+        const int n = frame.n_groups();
+        offset.assign(n + 1, 0);
+        n_chunks.resize(n);
+        counts.total.assign(frame.n_counts(), 0);
+        for (int g = 0; g < n; ++g) {
+            offset[g + 1] = offset[g] + words_for(rows[g]);
+            n_chunks[g] = int((rows[g] + 15) / 16);
+            counts.total[frame.groups[g].of] += T(rows[g] * frame.weight[g]);
+        }
+        has_chunks = false;
+    }
+
+    void set_row_set(std::vector<Word> set) {
+        row_set = std::move(set);
+        hash = 0x243F6A8885A308D3ull;
+        for (Word w : row_set) hash = mix(hash, w);
+    }
+
+    void count_ones(const Frame<T>& frame) {
+        width = padded_width(n_columns);
+        const std::vector<T> total = counts.total;
+        counts.shape(frame.n_counts(), width);
+        counts.total = total;
+        counts.clear(width);
+        for (int j = 0; j < n_columns; ++j) {
+            const Word* at = column(j);
+            for (int g = 0; g < frame.n_groups(); ++g) {
+                std::int64_t ones = 0;
+                for (int w = offset[g]; w < offset[g + 1]; ++w) ones += std::popcount(at[w]);
+                counts.ones[frame.groups[g].of][j] += T(ones * frame.weight[g]);
+            }
+        }
+    }
+
+    void make_chunks(const Frame<T>& frame) {
+        if (has_chunks) return;
+        Word* to = across.reserve(std::size_t(stride()) * width);
+        std::memset(to, 0, std::size_t(stride()) * width * sizeof(Word));
+        for (int j = 0; j < n_columns; ++j)
+            for (int w = 0; w < stride(); ++w) to[w * width + j] = column(j)[w];
+        frame.kernels.to_chunks(to, stride(), width, chunks.reserve(std::size_t(4) * stride() * width));
+        has_chunks = true;
+    }
+};
+
+// Makes children of nodes; owns the scratch space for it.
+template <class T>
+class Projector {
+  public:
+    explicit Projector(const Frame<T>& frame) : frame_(frame) {}
+
+    // The child of `node` where column f is `value`, with its distinct columns.
+    void child(const Node<T>& node, int f, bool value, Node<T>& out) {
+        plan(node, f, value, out);
+        const std::size_t size = std::size_t(node.n_columns) * out.stride();
+        Word* to = out.words.reserve(size + 1);
+        std::memset(to, 0, size * sizeof(Word));
+        frame_.kernels.project_words(node.words.data(), node.n_columns, node.stride(), pieces_.data(),
+                                     int(pieces_.size()), to, out.stride());
+        out.n_columns = node.n_columns;
+        out.id = node.id;
+        keep_distinct_columns(out);
+        out.count_ones(frame_);
+    }
+
+    // The same with all columns of the node, as chunks and counts only: what the pair kernel needs.
+    void chunks(const Node<T>& node, int f, bool value, Node<T>& out) {
+        plan(node, f, value, out);
+        const long width = node.width;
+        out.n_columns = node.n_columns;
+        out.width = width;
+        const std::vector<T> total = out.counts.total;
+        out.counts.shape(frame_.n_counts(), width);
+        out.counts.total = total;
+        out.counts.clear(width);
+        const std::size_t size = std::size_t(out.stride()) * width;
+        Word* to = across_.reserve(size + 1);
+        std::memset(to, 0, size * sizeof(Word));
+        frame_.kernels.project_across(node.words.data(), node.n_columns, node.stride(), pieces_.data(),
+                                      int(pieces_.size()), to, width, out.counts.ones.data());
+        frame_.kernels.to_chunks(to, out.stride(), width, out.chunks.reserve(4 * size + 16));
+        out.has_chunks = true;
+    }
+
+    // Drops constant columns and those equal or complementary to an earlier one.
+    void keep_distinct_columns(Node<T>& node) {
+        const int stride = node.stride();
+        valid_.resize(stride);
+        std::int64_t all = 0;
+        int first = -1;
+        for (int g = 0; g < frame_.n_groups(); ++g) {
+            for (int w = node.offset[g]; w < node.offset[g + 1]; ++w)
+                valid_[w] = valid_bits(node.rows[g], w - node.offset[g]);
+            all += node.rows[g];
+            if (first < 0 && node.rows[g]) first = node.offset[g];
+        }
+        int slots = 64;
+        while (slots < 2 * node.n_columns + 2) slots *= 2;
+        table_.assign(slots, -1);
+        hashes_.resize(node.n_columns);
+        int kept = 0;
+        for (int j = 0; j < node.n_columns; ++j) {
+            Word* at = node.words.data() + std::size_t(j) * stride;
+            std::int64_t ones = 0;
+            for (int w = 0; w < stride; ++w) ones += std::popcount(at[w]);
+            if (ones == 0 || ones == all) continue;
+            const Word flip = at[first] & 1 ? ~Word(0) : 0;  // hash of the column or its complement
+            Word h = 7;
+            for (int w = 0; w < stride; ++w) h = mix(h, (at[w] ^ flip) & valid_[w]);
+            int slot = int(h & (slots - 1));
+            bool known = false;
+            for (; table_[slot] >= 0 && !known; slot = (slot + 1) & (slots - 1))
+                known = hashes_[table_[slot]] == h && same(node, table_[slot], at, flip, first);
+            if (known) continue;
+            table_[slot] = kept;
+            hashes_[kept] = h;
+            if (kept != j) {
+                std::memmove(node.words.data() + std::size_t(kept) * stride, at, stride * sizeof(Word));
+                node.id[kept] = node.id[j];
+            }
+            ++kept;
+        }
+        node.n_columns = kept;
+        node.id.resize(kept);
+    }
+
+  private:
+    bool same(const Node<T>& node, int other, const Word* at, Word flip, int first) const {
+        const Word* b = node.column(other);
+        const Word turn = (b[first] & 1 ? ~Word(0) : 0) ^ flip;
+        for (int w = 0; w < node.stride(); ++w)
+            if ((at[w] ^ b[w] ^ turn) & valid_[w]) return false;
+        return true;
+    }
+
+    // Which bits of which word go where, and the sizes of the child.
+    void plan(const Node<T>& node, int f, bool value, Node<T>& out) {
+        const Word* column = node.column(f);
+        pieces_.clear();
+        out.rows.resize(frame_.n_groups());
+        int base = 0;
+        for (int g = 0; g < frame_.n_groups(); ++g) {
+            std::int64_t at = 0;
+            for (int w = node.offset[g]; w < node.offset[g + 1]; ++w) {
+                Word mask = value ? column[w] : ~column[w] & valid_bits(node.rows[g], w - node.offset[g]);
+                if (!mask) continue;
+                const int ones = std::popcount(mask);
+                Piece piece{mask, {}, w, base + int(at / kWordBits), int(at % kWordBits), false,
+                            frame_.groups[g].of, frame_.weight[g]};
+                piece.spills = piece.shift + ones > kWordBits;
+                if (frame_.kernels.needs_moves) plan_moves(piece);
+                pieces_.push_back(piece);
+                at += ones;
+            }
+            out.rows[g] = at;
+            base += words_for(at);
+        }
+        out.lay_out(frame_);
+    }
+
+    const Frame<T>& frame_;
+    std::vector<Piece> pieces_;
+    Buffer<Word> across_;
+    std::vector<Word> valid_, hashes_;
+    std::vector<int> table_;
+};
+
+}  // namespace treeml

@@ -1,0 +1,200 @@
+// Calls the depth-two kernel for nodes and reads its result as costs of trees of depth two.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "treeml/node.hpp"
+
+namespace treeml {
+
+struct BestSplit {
+    Cost cost;
+    int column;  // -1: a leaf
+};
+
+// Pair counts of a node, kept while its children are scored, and the overlap of columns over all classes.
+template <class T>
+struct PairCounts {
+    std::vector<Buffer<T>> buffers;
+    std::vector<T*> counts;
+    Buffer<T> overlap;  // n_columns x width
+
+    void shape(int n_counts, int n_columns, long width) {
+        if (int(buffers.size()) < n_counts) buffers = std::vector<Buffer<T>>(n_counts);
+        counts.resize(n_counts);
+        for (int c = 0; c < n_counts; ++c) counts[c] = buffers[c].reserve(std::size_t(n_columns) * width + 32);
+    }
+
+    // Symmetric matrix of weights of rows in both columns, from the upper triangles.
+    void make_overlap(int n_classes, int n_columns, long width) {
+        T* to = overlap.reserve(std::size_t(n_columns) * width + 32);
+        for (int i = 0; i < n_columns; ++i) {
+            T* row = to + i * width;
+            std::copy(counts[0] + i * width + i, counts[0] + i * width + n_columns, row + i);
+            for (int c = 1; c < n_classes; ++c)
+                for (int j = i; j < n_columns; ++j) row[j] = T(row[j] + counts[c][i * width + j]);
+        }
+        constexpr int kTile = 32;
+        for (int bi = 0; bi < n_columns; bi += kTile)
+            for (int bj = bi; bj < n_columns; bj += kTile)
+                for (int i = bi; i < std::min(n_columns, bi + kTile); ++i)
+                    for (int j = std::max(bj, i + 1); j < std::min(n_columns, bj + kTile); ++j)
+                        to[j * width + i] = to[i * width + j];
+    }
+};
+
+template <class T>
+class PairScorer {
+  public:
+    explicit PairScorer(const Frame<T>& frame) : frame_(frame), objective_(frame.objective) {
+        problem_.n_classes = objective_.n_classes;
+        problem_.least_rows = T(std::min<std::int64_t>(objective_.min_samples_leaf, std::numeric_limits<T>::max()));
+        problem_.infeasible = objective_.limits_leaves() ? std::numeric_limits<T>::max() / 2
+                                                         : std::numeric_limits<T>::max();
+    }
+
+    // Best tree of depth two for the node; its pair counts are kept in `pairs`.
+    BestSplit score(Node<T>& node, PairCounts<T>& pairs) {
+        node.make_chunks(frame_);
+        pairs.shape(frame_.n_counts(), node.n_columns, node.width);
+        Side<T> side = start(node.counts, node.n_columns, node.width, 0), none{};
+        run(node, pairs, side, none, false);
+        for (int c = 0; c < frame_.n_counts(); ++c)
+            for (int i = 0; i < node.n_columns; ++i)
+                pairs.counts[c][i * node.width + i] = node.counts.ones[c][i];
+        return best(side, node.n_columns);
+    }
+
+    // Best trees of depth two for both children of `node` on a column; `half` holds the rows of one.
+    std::pair<BestSplit, BestSplit> score_children(const Node<T>& node, const Node<T>& half, PairCounts<T>& pairs) {
+        rest_.shape(frame_.n_counts(), node.width);
+        for (int c = 0; c < frame_.n_counts(); ++c) {
+            rest_.total[c] = T(node.counts.total[c] - half.counts.total[c]);
+            for (long j = 0; j < node.width; ++j)
+                rest_.ones[c][j] = T(node.counts.ones[c][j] - half.counts.ones[c][j]);
+        }
+        Side<T> side = start(half.counts, node.n_columns, node.width, 0);
+        Side<T> other = start(rest_, node.n_columns, node.width, 1);
+        run(half, pairs, side, other, true);
+        return {best(side, node.n_columns), best(other, node.n_columns)};
+    }
+
+    // Best tree of depth one.
+    BestSplit stump(const Node<T>& node) const {
+        BestSplit out{leaf(node.counts.total.data()), -1};
+        for (int j = 0; j < node.n_columns; ++j) {
+            const Split s = split(node.counts.ones.data(), node.counts.total.data(), j);
+            if (!s.feasible) continue;
+            const Cost cost = objective_.unit * (s.errors1 + s.errors0) + 2 * objective_.leaf_cost;
+            if (cost < out.cost) out = {cost, j};
+        }
+        return out;
+    }
+
+    // Cost of a leaf with these class totals; infinite where it has too few rows.
+    Cost leaf(const T* total) const {
+        if (objective_.limits_leaves() && std::int64_t(total[objective_.n_classes]) < objective_.min_samples_leaf)
+            return kInfinite;
+        std::int64_t sum = 0, most = 0;
+        for (int c = 0; c < objective_.n_classes; ++c) {
+            sum += total[c];
+            most = std::max<std::int64_t>(most, total[c]);
+        }
+        return objective_.unit * (sum - most) + objective_.leaf_cost;
+    }
+
+  private:
+    struct Split {
+        std::int64_t errors1, errors0;
+        bool feasible;
+    };
+
+    Split split(T* const* ones, const T* total, int j) const {
+        std::int64_t sum1 = 0, most1 = 0, sum0 = 0, most0 = 0;
+        for (int c = 0; c < objective_.n_classes; ++c) {
+            const std::int64_t one = ones[c][j], zero = std::int64_t(total[c]) - one;
+            sum1 += one, sum0 += zero;
+            most1 = std::max(most1, one), most0 = std::max(most0, zero);
+        }
+        bool feasible = true;
+        if (objective_.limits_leaves()) {
+            const std::int64_t rows = ones[objective_.n_classes][j], all = total[objective_.n_classes];
+            feasible = std::min(rows, all - rows) >= objective_.min_samples_leaf;
+        }
+        return {sum1 - most1, sum0 - most0, feasible};
+    }
+
+    Side<T> start(Counts<T>& counts, int n_columns, long width, int which) {
+        return start(const_cast<const Counts<T>&>(counts), n_columns, width, which);
+    }
+
+    Side<T> start(const Counts<T>& counts, int n_columns, long width, int which) {
+        Side<T> side{counts.ones.data(), counts.total.data(), below_[2 * which].reserve(width + 16),
+                     below_[2 * which + 1].reserve(width + 16)};
+        if (objective_.limits_leaves()) {
+            std::fill(side.below1, side.below1 + width, problem_.infeasible);
+            std::fill(side.below0, side.below0 + width, problem_.infeasible);
+        } else if (frame_.two_classes) {
+            const T *a = side.ones[0], *b = side.ones[1];
+            const T all_a = side.total[0], all_b = side.total[1];
+            for (long j = 0; j < width; ++j) {
+                const T rest_a = T(all_a - a[j]), rest_b = T(all_b - b[j]);
+                side.below1[j] = a[j] < b[j] ? a[j] : b[j];
+                side.below0[j] = rest_a < rest_b ? rest_a : rest_b;
+            }
+        } else {
+            for (long j = 0; j < width; ++j) {
+                const Split s = j < n_columns ? split(side.ones, side.total, int(j)) : Split{0, 0, true};
+                side.below1[j] = T(s.errors1);
+                side.below0[j] = T(s.errors0);
+            }
+        }
+        return side;
+    }
+
+    void run(const Node<T>& rows, PairCounts<T>& pairs, Side<T>& side, Side<T>& other, bool sibling) {
+        const int total_chunks = 4 * rows.stride();
+        Chunks in{rows.chunks.data(), rows.n_columns, rows.width, total_chunks, frame_.first_group.data(),
+                  rows.n_chunks.data(), rows.offset.data(), frame_.weight.data(),
+                  broadcast_.reserve(std::size_t(total_chunks) * 16 + 16)};
+        frame_.kernels.score_pairs[frame_.two_classes][sibling][objective_.limits_leaves()](
+            in, problem_, pairs.counts.data(), side, other);
+    }
+
+    BestSplit best(const Side<T>& side, int n_columns) const {
+        BestSplit out{leaf(side.total), -1};
+        const Cost unit = objective_.unit, leaf_cost = objective_.leaf_cost;
+        if (!leaf_cost && !objective_.limits_leaves()) {
+            for (int i = 0; i < n_columns; ++i) {
+                const Cost cost = unit * (Cost(side.below1[i]) + Cost(side.below0[i]));
+                if (cost < out.cost) out = {cost, i};
+            }
+            return out;
+        }
+        for (int i = 0; i < n_columns; ++i) {
+            const Split s = split(side.ones, side.total, i);
+            if (!s.feasible) continue;
+            const Cost cost1 = side_cost(s.errors1, side.below1[i]), cost0 = side_cost(s.errors0, side.below0[i]);
+            if (cost1 + cost0 < out.cost) out = {cost1 + cost0, i};
+        }
+        return out;
+    }
+
+    // The cheaper of one leaf and of two with the given errors.
+    Cost side_cost(std::int64_t errors, T below) const {
+        const Cost one = objective_.unit * errors + objective_.leaf_cost;
+        if (below == problem_.infeasible) return one;
+        return std::min(one, objective_.unit * Cost(below) + 2 * objective_.leaf_cost);
+    }
+
+    const Frame<T>& frame_;
+    const Misclassification& objective_;
+    PairProblem<T> problem_;
+    Counts<T> rest_;
+    Buffer<T> below_[4];
+    Buffer<std::uint16_t> broadcast_;
+};
+
+}  // namespace treeml
