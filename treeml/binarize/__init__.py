@@ -1,0 +1,6 @@
+"""Tables become yes/no questions: cuts of numbers, levels of categories, missing values."""
+
+from treeml.binarize.binarizer import Binarizer
+from treeml.binarize.findings import Finding, TableWarning
+
+__all__ = ["Binarizer", "Finding", "TableWarning"]

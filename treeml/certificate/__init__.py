@@ -1,0 +1,6 @@
+"""What was proven about a model and how, and an independent checker of it."""
+
+from treeml.certificate.certificate import Certificate, certify, data_hash, hash_answers
+from treeml.certificate.verify import Verification, verify
+
+__all__ = ["Certificate", "Verification", "certify", "data_hash", "hash_answers", "verify"]

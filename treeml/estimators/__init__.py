@@ -1,0 +1,6 @@
+"""Estimators with scikit-learn's API: thin, the work is done in the stages below."""
+
+from treeml.estimators.load import load
+from treeml.estimators.tree import OptimalTreeClassifier
+
+__all__ = ["OptimalTreeClassifier", "load"]

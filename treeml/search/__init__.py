@@ -1,0 +1,6 @@
+"""Searches over a `BinaryDataset`: what they find, and how far it is from the best possible."""
+
+from treeml.search.optimal_tree import optimal_tree
+from treeml.search.result import SearchResult
+
+__all__ = ["SearchResult", "optimal_tree"]

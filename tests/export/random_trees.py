@@ -1,0 +1,194 @@
+"""Random trees and tables of every column kind, with the values at which exports go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from treeml._core.table import Column, ColumnType, Table
+from treeml.ir import Predicate, Term, Tree
+
+NAMES = [
+    "age", "größe", "def", "it's", 'say "hi"', "two words", "line\nbreak", "x1", "row", "%s",
+    "`tick`", "back\\slash", "[box]", "a,b", "semi;colon --", "float", "predict", "_", "ﬁ",
+    "__debug__",
+]  # fmt: skip
+LEVELS = ["a", "b c", "it's", 'q"q', "é", "", "back\\slash", "two\nlines", "NULL", "{x}", "A"]
+CLASSES = [
+    np.array(["bad", "good"]),
+    np.array(["it's", 'a "b"', "é\n"]),
+    np.array([0, 1]),
+    np.array([-3, 7, 2**40]),
+    np.array([False, True]),
+    np.array([-1.5, 0.1, 1e-7]),
+    np.array(["no", 'y"es'], dtype=object),
+]
+THRESHOLDS = [41.0, 0.5, -0.1, 1e-7, 0.1 + 0.2, 123456789.123456789, -1e300, 5e-324, 2.0**53]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A tree, a table that it may be applied to, and the table's rows as dicts."""
+
+    tree: Tree
+    table: Table
+
+    @property
+    def rows(self) -> list[dict]:
+        """Rows as a caller has them: None where missing, plain Python values elsewhere."""
+        columns = [
+            [None if m else v for v, m in zip(c.values.tolist(), c.missing, strict=True)]
+            for c in self.table.columns
+        ]
+        names = [c.type.name for c in self.table.columns]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def random_case(
+    rng: np.random.Generator, *, n_rows: int = 60, max_depth: int = 5, dates: bool = True
+) -> Case:
+    """A random tree over 2 to 6 columns and rows around each of its thresholds."""
+    types = random_types(rng, dates=dates)
+    tree = random_tree(rng, types, max_depth=max_depth)
+    return Case(tree, random_table(rng, tree, n_rows))
+
+
+def random_types(
+    rng: np.random.Generator, *, dates: bool = True, names: Sequence[str] = NAMES
+) -> tuple[ColumnType, ...]:
+    kinds = ["number", "number", "zero_one", "strings", "integers", "ordered", "boolean"]
+    kinds += ["date"] if dates else []
+    types = []
+    for name in rng.permutation(list(names))[: rng.integers(2, 7)]:
+        kind = str(rng.choice(kinds))
+        levels = ()
+        if kind == "ordered":
+            levels = (5, 3, 9, 1) if rng.random() < 0.3 else ("low", "mid", "high", "top")
+        kind = "category" if kind in ("strings", "integers", "ordered") else kind
+        unit = "years" if kind == "number" and rng.random() < 0.3 else ""
+        missing = bool(rng.random() < 0.5)
+        types.append(ColumnType(str(name), kind, levels, unit, missing))  # pyright: ignore[reportArgumentType]
+    return tuple(types)
+
+
+def random_tree(
+    rng: np.random.Generator, types: tuple[ColumnType, ...], *, max_depth: int = 5
+) -> Tree:
+    """A tree whose paths may ask about a column again and again, some of them in vain."""
+    pools = [random_predicates(rng, Term(i, column)) for i, column in enumerate(types)]
+    pool = [p for some in pools for p in some]
+    rows: list[list[int]] = []  # predicate, if_true, if_false
+    chosen: dict[Predicate, int] = {}
+
+    def grow(depth: int) -> int:
+        node = len(rows)
+        rows.append([-1, -1, -1])
+        if depth < max_depth and rng.random() < (0.9 if depth < 2 else 0.7):
+            question = pool[rng.integers(len(pool))]
+            rows[node][0] = chosen.setdefault(question, len(chosen))
+            rows[node][1] = grow(depth + 1)
+            rows[node][2] = grow(depth + 1)
+        return node
+
+    grow(0)
+    return build(types, tuple(chosen), rows, CLASSES[rng.integers(len(CLASSES))], rng)
+
+
+def chain(types: tuple[ColumnType, ...], questions: list[Predicate], side: str) -> Tree:
+    """A tree as deep as there are questions; ``side`` ("yes", "no", "both") is where it goes on."""
+    distinct = list(dict.fromkeys(questions))
+    rows: list[list[int]] = []
+
+    def grow(depth: int) -> int:
+        node = len(rows)
+        rows.append([-1, -1, -1])
+        if depth < len(questions):
+            on_yes = side == "yes" or (side == "both" and depth % 2 == 0)
+            rows[node][0] = distinct.index(questions[depth])
+            rows[node][1] = grow(depth + 1 if on_yes else len(questions))
+            rows[node][2] = grow(len(questions) if on_yes else depth + 1)
+        return node
+
+    grow(0)
+    return build(types, tuple(distinct), rows, CLASSES[0], np.random.default_rng(0))
+
+
+def build(
+    types: tuple[ColumnType, ...],
+    predicates: tuple[Predicate, ...],
+    rows: list[list[int]],
+    classes: np.ndarray,
+    rng: np.random.Generator,
+) -> Tree:
+    """A tree from rows of predicate, if_true, if_false; random counts that add up."""
+    arrays = np.array(rows, dtype=np.int32).reshape(-1, 3)
+    counts = rng.integers(0, 50, size=(len(rows), len(classes))).astype(np.float64)
+    counts[:, 0] += 1
+    for node in reversed(range(len(rows))):
+        if arrays[node, 0] >= 0:
+            counts[node] = counts[arrays[node, 1]] + counts[arrays[node, 2]]
+    weight = rng.choice([1.0, 0.3, 2.5], size=len(classes))
+    label = np.argmax(counts * weight, axis=1).astype(np.int32)
+    children = (arrays[:, 1].copy(), arrays[:, 2].copy())
+    return Tree(types, predicates, arrays[:, 0].copy(), *children, counts, label, classes, weight)
+
+
+def random_predicates(rng: np.random.Generator, term: Term) -> list[Predicate]:
+    """Some questions about one column, `is missing` among them where training had missing."""
+    column = term.column
+    out = [Predicate(term, "is missing")] if column.missing else []
+    if column.kind == "zero_one":
+        return [*out, Predicate(term, ">", 0.5)]
+    if column.kind == "boolean":
+        return [*out, Predicate(term, "in", (bool(rng.random() < 0.5),))]
+    if column.kind == "date":
+        days = rng.integers(-1000, 20000, size=3) + rng.choice([0.0, 0.5], size=3)
+        return [*out, *(Predicate(term, "<=", float(day)) for day in days)]
+    if column.kind == "number":
+        drawn = [*rng.permutation(THRESHOLDS)[:2], *(rng.normal(size=2) * 10.0 ** rng.integers(9))]
+        tests = ["<=", "<=", "<=", ">"]
+        return out + [Predicate(term, t, float(v)) for t, v in zip(tests, drawn, strict=True)]  # pyright: ignore[reportArgumentType]
+    if column.levels:
+        return out + [Predicate(term, "in", column.levels[:k]) for k in (1, 2, 3)]
+    levels = list(range(8)) if rng.random() < 0.4 else LEVELS
+    order = [levels[i] for i in rng.permutation(len(levels))]
+    groups = [tuple(order[:1]), tuple(order[1:2]), tuple(order[:4])]
+    rare = Predicate(term, "in", tuple(order[4:7]), label="rare levels")
+    return [*out, *(Predicate(term, "in", group) for group in groups), rare]
+
+
+def random_table(rng: np.random.Generator, tree: Tree, n_rows: int) -> Table:
+    """Rows with the tree's thresholds, their neighbours, huge, missing and unseen values."""
+    columns = []
+    for i, column in enumerate(tree.columns):
+        asked = [p for p in tree.predicates if p.term.index == i]
+        missing = rng.random(n_rows) < 0.2
+        pool = _values(column, asked)
+        drawn = [pool[k] for k in rng.integers(len(pool), size=n_rows)]
+        if column.kind in ("category", "boolean"):
+            values = np.empty(n_rows, dtype=object)
+            values[:] = drawn
+            values[missing] = None
+        else:
+            values = np.array(drawn, dtype=np.float64)
+            values[missing] = math.nan
+        columns.append(Column(column, values))
+    return Table(tuple(columns), n_rows)
+
+
+def _values(column: ColumnType, asked: list[Predicate]) -> list:
+    thresholds = [p.value for p in asked if p.test in ("<=", ">")]
+    if column.kind == "date":
+        return [0.0, -400.0, 12345.0, *(math.floor(t) + d for t in thresholds for d in (-1, 0, 1))]
+    if column.kind == "boolean":
+        return [True, False]
+    if column.kind in ("number", "zero_one"):
+        near = [float(np.nextafter(t, side)) for t in thresholds for side in (-np.inf, np.inf)]
+        extreme = [0.0, 1.0, -1e308, 1e308, math.inf, -math.inf]
+        return [v for v in [*thresholds, *near] for _ in range(2)] + extreme
+    levels = [v for p in asked if p.test == "in" for v in p.value] + list(column.levels)
+    unseen = 99 if levels and isinstance(levels[0], int) else "never seen"
+    return [*levels, unseen]

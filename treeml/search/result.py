@@ -1,0 +1,54 @@
+"""What a search gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from treeml._core.control import Status
+
+__all__ = ["SearchResult"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """A tree over the columns of a dataset, and what is proven about it.
+
+    Parameters
+    ----------
+    objective : float
+        Cost of the tree divided by the total, plus regularization times leaves.
+    lower_bound : float
+        No tree of the searched kind has a smaller objective.
+    status : {"optimal", "time_limit", "memory_limit", "interrupted"}
+    nodes : ndarray of int32, shape (n_nodes, 3)
+        Column (-1: leaf), child for yes and for no; depth first, yes first.
+    total : float
+        What the errors are divided by: the sum of row weight times class weight.
+    class_weight : ndarray of float64, shape (n_classes,)
+    seconds : float
+        Wall time of the search.
+    counters : dict of str to int
+        What the search did: pair_counts, subproblems, cache_hits, bound_skips, ...
+    """
+
+    objective: float
+    lower_bound: float
+    status: Status
+    nodes: np.ndarray
+    total: float
+    class_weight: np.ndarray
+    seconds: float
+    counters: dict[str, int]
+
+    @property
+    def gap(self) -> float:
+        """(objective - lower_bound) / objective; 0 where both are 0."""
+        if self.objective <= 0:
+            return 0.0
+        return max(0.0, (self.objective - self.lower_bound) / self.objective)
+
+    @property
+    def n_leaves(self) -> int:
+        return int((self.nodes[:, 0] < 0).sum())
