@@ -99,7 +99,7 @@ def build(
     seed: int = 0,
     n_rows: int = 40,
     max_depth: int | None = 2,
-    regularization: float = 0.02,
+    regularization: float = 0.01,
     min_samples_leaf: int = 1,
     weight: np.ndarray | None = None,
     class_weight: tuple[int, ...] = (1, 1, 1),

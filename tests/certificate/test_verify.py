@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
-import subprocess
-import sys
+import pathlib
 
 import numpy as np
 import pytest
 
-from tests.certificate.built import Built, build, mixed_table
+import treeml.certificate
+from tests.certificate.built import Built, build
 from tests.oracle.brute_force import optimal_cost
-from treeml.certificate import data_hash, verify
+from treeml.certificate import verify
 from treeml.certificate.dynamic_program import DynamicProgram, OutOfWorkError
 from treeml.ir import dump
 
@@ -75,7 +76,7 @@ def test_optimal_trees_pass_and_their_bound_is_proved_again(settings):
         ({"class_weight": [1.0, 2.0, 1.0]}, "the class weights of the certificate"),
         ({"data_hash": "0" * 64}, "the data hash is not"),
         ({"n_predicates": 7}, "10 candidate predicates are listed, stated are 7"),
-        ({"regularization": 0.01}, "the objective is"),
+        ({"regularization": 0.02}, "the objective is"),
         ({"columns": []}, "the columns of the certificate"),
         ({"predicates": None}, "cannot be read"),
     ],
@@ -188,11 +189,16 @@ def test_a_missing_hash_is_said():
 
 def test_the_hash_is_written_down_twice_and_equal():
     rng = np.random.default_rng(6)
-    table, predicates = mixed_table(200, rng)
-    codes, weight = rng.integers(0, 3, 200), rng.random(200) * rng.integers(0, 2, 200)
-    built = build(seed=6, n_rows=200, weight=weight, max_depth=1)
+    weight = rng.random(200) * rng.integers(0, 2, 200)
+    found = run(build(seed=6, n_rows=200, weight=weight, max_depth=1))
+    assert "the data hash is that of the table" in found.lines
+
+
+def test_a_claim_about_deeper_trees_than_were_searched_is_found_out():
+    built = build(max_depth=1, regularization=0.005)
     assert run(built).ok
-    assert built.certificate.data_hash != data_hash(table, predicates, codes, weight, 3)
+    lines = differences(run(built, built.document(max_depth=3)))
+    assert "is too high" in lines[0]
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -222,11 +228,11 @@ def test_the_naive_program_stops_at_its_budget():
         program.least_below(3, np.inf, 1e3)
 
 
-def test_the_checker_imports_no_search():
-    code = (
-        "import sys, treeml.certificate.verify as v; "
-        "print([m for m in sys.modules if m.startswith('treeml.') and "
-        "m.split('.')[1] not in ('_core', 'ir', 'certificate')])"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]" or "estimators" in out.stdout  # the package's own names
+@pytest.mark.parametrize("module", ["verify", "dynamic_program"])
+def test_the_checker_imports_no_search(module):
+    source = (pathlib.Path(treeml.certificate.__file__).parent / f"{module}.py").read_text()
+    imported = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    own = {str(node.module) for node in imported if str(node.module).startswith("treeml")}
+    allowed = ("treeml._core.", "treeml.ir.", "treeml.certificate.dynamic_program")
+    assert all(name.startswith(allowed) for name in own), own
+    assert "import treeml" not in source

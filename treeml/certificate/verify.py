@@ -303,7 +303,8 @@ def _check_figures(
     """Objective, total, gap, status and data hash."""
     claim, slack = found.claim, _TOLERANCE + 2 * _rounding(found.claim)
     found.same("the number of rows of positive weight", claim["n_rows"], len(codes), 0.0)
-    found.same("the total weight", claim["total"], (weight * found.tree.class_weight[codes]).sum())
+    total = float((weight * found.tree.class_weight[codes]).sum())
+    found.same("the total weight", claim["total"], total, slack)
     found.same("the objective", claim["objective"], found.objective, slack)
     objective, bound = float(claim["objective"]), float(claim["lower_bound"])
     gap = max(0.0, (objective - bound) / objective) if objective > 0 else 0.0

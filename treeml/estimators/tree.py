@@ -223,15 +223,15 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Class label of every row, shape (n_rows,)."""
-        return self.tree_.predict(self._table(X))
+        return self._fitted_tree().predict(self._table(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Share of every class in the row's leaf, weighted by class_weight; (n_rows, n_classes)."""
-        return self.tree_.predict_proba(self._table(X))
+        return self._fitted_tree().predict_proba(self._table(X))
 
     def apply(self, X: Any) -> np.ndarray:
         """Node index of every row's leaf, shape (n_rows,)."""
-        return self.tree_.apply(self._table(X))
+        return self._fitted_tree().apply(self._table(X))
 
     def decision_path(self, X: Any) -> Any:
         """Sparse indicator matrix of the nodes that each row visits, shape (n_rows, n_nodes)."""
@@ -301,8 +301,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         return self.tree_
 
     def _table(self, X: Any) -> Table:
-        check_is_fitted(self, "tree_")
-        return estimator_table(self, X, like=self.tree_.columns)
+        return estimator_table(self, X, like=self._fitted_tree().columns)
 
     def _set_stop(self, after_polls: int) -> OptimalTreeClassifier:
         """End the search at a certain poll of its clock: a stop that repeats, for tests."""

@@ -84,10 +84,13 @@ def optimal_tree(
     for error in raised:
         if not isinstance(error, KeyboardInterrupt):
             raise error
+    n_leaves = sum(column < 0 for column, _, _ in nodes)
+    objective = (cost - leaf_cost * n_leaves) // unit / total + regularization * n_leaves
+    proven = lower == cost
     return SearchResult(
-        objective=cost / (unit * total),
-        lower_bound=lower / (unit * total),
-        status=_STATUS[stop],
+        objective=objective,
+        lower_bound=objective if proven else min(objective, lower / (unit * total)),
+        status="optimal" if proven else _STATUS[stop],
         nodes=np.array(nodes, dtype=np.int32).reshape(-1, 3),
         total=total / (factor * dataset.scale),
         class_weight=weights / factor,

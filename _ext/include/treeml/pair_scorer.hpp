@@ -50,7 +50,7 @@ class PairScorer {
   public:
     explicit PairScorer(const Frame<T>& frame) : frame_(frame), objective_(frame.objective) {
         problem_.n_classes = objective_.n_classes;
-        problem_.least_rows = T(std::min<std::int64_t>(objective_.min_samples_leaf, std::numeric_limits<T>::max()));
+        problem_.least_rows = T(std::min<std::uint64_t>(objective_.min_samples_leaf, std::numeric_limits<T>::max()));
         problem_.infeasible = objective_.limits_leaves() ? std::numeric_limits<T>::max() / 2
                                                          : std::numeric_limits<T>::max();
     }
