@@ -112,8 +112,9 @@ def _read_vector(name: str, values: np.ndarray, as_level: bool) -> Column:
         days = np.where(np.isnat(spans), np.nan, spans.astype(np.int64) / DAY)
         return _finite(name, days, unit="days")
     if kind == "M":
-        cells = values.astype(str).astype(object)
-        cells[np.isnat(values)] = None
+        days, never = values.astype("datetime64[D]"), np.isnat(values)
+        cells = (days if (never | (days == values)).all() else values).astype(str).astype(object)
+        cells[never] = None
         return _objects(name, cells, as_level)
     if kind in "SV":
         values = values.astype(str)
@@ -200,6 +201,7 @@ def absent_cells(cells: np.ndarray) -> np.ndarray:
 
 
 def number_level(value: Any) -> int | float:
+    """A number as the level of a category: whole ones as int."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, int):
         return value
@@ -256,10 +258,11 @@ def _chosen(categorical_features: Any, names: Sequence[str], named: bool) -> lis
 
 def _infinity(name: str, row: int) -> TableError:
     return TableError(
-        f"Input X contains infinity. column {name!r}, row {row}: infinite value; replace it by a "
+        f"Input X contains infinity: column {name!r}, row {row}: infinite value; replace it by a "
         "missing value or a large number"
     )
 
 
 def quoted(names: Iterable[str]) -> str:
+    """Names as they stand in a message."""
     return ", ".join(repr(n) for n in names)

@@ -137,9 +137,12 @@ def check_target(y: Any, n_rows: int | None = None) -> tuple[np.ndarray, np.ndar
     """
     if y is None:
         raise ValueError("This model requires y to be passed, but the target y is None")
-    values = column_or_1d(y, warn=True)
-    if values.dtype.kind in "US" and isinstance(y, (list, tuple)):
-        values = np.array(y, dtype=object).reshape(-1)
+    values = column_or_1d(_plain_series(y), warn=True)
+    if values.dtype.kind == "U" and isinstance(y, (list, tuple)):
+        cells = np.array(y, dtype=object).reshape(-1)  # NumPy writes None as text
+        values = values if all(type(v) is str for v in cells.tolist()) else cells
+    if values.dtype.kind not in "biufUO":
+        raise ValueError(f"Unknown label type: {values.dtype}; turn the labels into strings")
     if n_rows is not None:
         check_consistent_length(range(n_rows), values)
     absent = absent_cells(values) if values.dtype == object else values != values
@@ -201,6 +204,16 @@ def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
 def _refuse_lazy(X: Any) -> None:
     if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
         raise TableError("X is a lazy frame; call its collect() (or fetch its rows) first")
+
+
+def _plain_series(y: Any) -> Any:
+    """Whole numbers and booleans of a frame library as a NumPy array; the rest as it is."""
+    series = nw.from_native(y, series_only=True, pass_through=True)
+    if not isinstance(series, nw.Series) or series.is_null().any():
+        return y
+    if series.dtype == nw.Boolean:
+        return series.to_numpy().astype(bool)
+    return series.to_numpy() if series.dtype.is_integer() else y
 
 
 def _plain_labels(values: np.ndarray) -> np.ndarray:

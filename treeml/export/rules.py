@@ -197,7 +197,7 @@ def _texts(answers: list[Answer]) -> list[str]:
             between = f"{number_text(low.value)} < {low.term.name} <= {number_text(high.value)}"
             return [f"{between}{unit}{missing}"]
     *levels, (last, yes) = answers
-    if levels and last.test == "is missing" and not yes and levels[0][0].test == "in":
+    if levels and last.test == "is missing" and not any([yes, *(answer for _, answer in levels)]):
         return [_known(p).complement_text() for p, _ in levels]  # without "or missing"
     return [_text(p, answer) for p, answer in answers]
 
