@@ -26,7 +26,7 @@ def one(values, **options):
         ([0, 1, 0], "zero_one", [0.0, 1.0, 0.0]),
         ([0.0, None, 0.0], "zero_one", [0.0, None, 0.0]),
         ([None, float("nan")], "number", [None, None]),
-        (pd.array([1, None], dtype="Int64"), "number", [1.0, None]),
+        (pd.array([3, None], dtype="Int64"), "number", [3.0, None]),
         (pd.array([1.5, None], dtype="Float64"), "number", [1.5, None]),
         ([decimal.Decimal("1.5"), None], "number", [1.5, None]),
         ([True, False], "boolean", [True, False]),

@@ -63,6 +63,9 @@ def test_dates_as_objects(random_trees):
     assert predict({"day": datetime.datetime(2024, 2, 29, 12)}) == yes
     assert predict({"day": datetime.datetime(2024, 2, 29, 12, 0, 1)}) == no
     assert predict({"day": datetime.date(2024, 3, 1)}) == no
+    zone = datetime.timezone(datetime.timedelta(hours=2))
+    assert predict({"day": datetime.datetime(2024, 2, 29, 14, tzinfo=zone)}) == yes
+    assert predict({"day": datetime.datetime(2024, 2, 29, 15, tzinfo=zone)}) == no
 
 
 @pytest.mark.parametrize("side", ["yes", "no", "both"])

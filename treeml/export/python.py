@@ -28,7 +28,9 @@ def days(value):
     if value is None or value != value:
         return float("nan")
     if isinstance(value, datetime.datetime):
-        return (value.replace(tzinfo=None) - datetime.datetime(1970, 1, 1)) / datetime.timedelta(1)
+        if value.tzinfo is not None:
+            value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+        return (value - datetime.datetime(1970, 1, 1)) / datetime.timedelta(1)
     if isinstance(value, datetime.date):
         return float((value - datetime.date(1970, 1, 1)).days)
     return float(value)
@@ -39,7 +41,7 @@ def python(tree: Tree, function: str = "predict", *, proba: bool = False) -> str
     """Source of a function that predicts one row; it needs the standard library only.
 
     Numbers are compared as float64, as in `Tree.predict`. Dates may be given as days since 1970
-    or as ``date`` and ``datetime`` objects.
+    or as ``date`` and ``datetime`` objects; times with a zone count in UTC, as at fit.
 
     At each question the branch that nests less stands inside the ``if`` and returns; the other
     one follows it, unindented. The nesting is so at most log2 of the number of leaves, whatever
