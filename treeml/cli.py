@@ -1,0 +1,337 @@
+"""The command line: from a table to a certified tree, its report, predictions and code."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import enum
+import gzip
+import io
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from treeml._core.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="The simplest model that is provably as good: optimal trees with a certificate.",
+)
+
+Table = Annotated[
+    str, typer.Argument(help="csv, csv.gz or parquet file, - for csv on stdin, or german_credit")
+]
+Target = Annotated[str | None, typer.Option("--target", "-t", help="column to predict")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="file to write; else stdout")]
+Depth = Annotated[int, typer.Option("--max-depth", min=0, help="largest depth of the tree")]
+Seconds = Annotated[float, typer.Option("--time", min=0, help="seconds that searches may take")]
+Drop = Annotated[list[str] | None, typer.Option("--drop", help="column to leave out; repeatable")]
+Rows = Annotated[Path | None, typer.Option("--rows", help="rows.csv of a study: training rows only")]
+
+
+class Weights(enum.StrEnum):
+    """Values of --class-weight."""
+
+    none = "none"
+    balanced = "balanced"
+
+
+class Language(enum.StrEnum):
+    """Values of --to."""
+
+    text = "text"
+    python = "python"
+    sql = "sql"
+    json = "json"
+
+
+class UsageProblem(Exception):
+    """Bad input: one line that names the place."""
+
+
+def main() -> None:
+    """Run a command; bad input ends with one line on stderr and exit code 2."""
+    try:
+        app()
+    except (UsageProblem, ValueError, OSError) as error:
+        _say(f"treeml: {_one_line(error)}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _say("treeml: interrupted")
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def study(
+    table: Table,
+    target: Target = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for the files")] = Path("study"),
+    max_depth: Depth = 4,
+    class_weight: Annotated[Weights, typer.Option(help="weights of the classes")] = Weights.none,
+    drop: Drop = None,
+    time: Seconds = 60.0,
+    seed: Annotated[int, typer.Option(help="seed of split, folds and forest")] = 0,
+) -> None:
+    """Choose the simplest optimal tree, compare it, and write a report with rules, SQL and certificate."""
+    from treeml.study import Study
+
+    X, y = _features(table, target, drop)
+    weight = None if class_weight is Weights.none else class_weight.value
+    run = Study(max_depth=max_depth, class_weight=weight, time_limit=time, random_state=seed)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run.fit(X, y, source=table, progress=_progress)
+    _say_warnings(caught)
+    files = run.save(out)
+    typer.echo(run.tree_.to_text())
+    typer.echo(run.tree_.certificate_.text())
+    for row in run.comparison_:
+        typer.echo(f"{row.name:<28} test {run.score_name_} {100 * row.score.value:5.1f} %")
+    _say("written: " + ", ".join(str(path) for path in files))
+    if run.status_ == "interrupted":
+        raise typer.Exit(130)
+
+
+@app.command()
+def fit(
+    table: Table,
+    target: Target = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="model file")] = Path("model.json"),
+    max_depth: Depth = 3,
+    regularization: Annotated[float, typer.Option(min=0, max=1, help="cost of a leaf")] = 0.002,
+    min_samples_leaf: Annotated[int, typer.Option(min=1, help="fewest rows of a leaf")] = 1,
+    class_weight: Annotated[Weights, typer.Option(help="weights of the classes")] = Weights.none,
+    drop: Drop = None,
+    time: Seconds = 60.0,
+) -> None:
+    """Fit one optimal tree and write it as JSON; prints rules and certificate."""
+    from treeml import OptimalTreeClassifier
+
+    X, y = _features(table, target, drop)
+    model = OptimalTreeClassifier(
+        max_depth=max_depth,
+        regularization=regularization,
+        min_samples_leaf=min_samples_leaf,
+        class_weight=None if class_weight is Weights.none else class_weight.value,
+        time_limit=time,
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    _say_warnings(caught)
+    model.save(output)
+    typer.echo(model.to_text())
+    typer.echo(model.certificate_.text())
+    _say(f"written: {output}")
+    if model.status_ == "interrupted":
+        raise typer.Exit(130)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="model file")],
+    table: Table,
+    output: Output = None,
+    proba: Annotated[bool, typer.Option("--proba", help="probabilities of the classes too")] = False,
+) -> None:
+    """Predict the rows of a table; csv with one line a row."""
+    import pandas as pd
+
+    from treeml import load
+
+    estimator = load(model)
+    frame = _model_columns(_read(table), estimator)
+    columns: dict[str, Any] = {"prediction": estimator.predict(frame)}
+    if proba:
+        shares = estimator.predict_proba(frame)
+        columns |= {f"p_{label}": shares[:, k] for k, label in enumerate(estimator.classes_)}
+    _write(pd.DataFrame(columns).to_csv(index=False), output)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="model file")],
+    to: Annotated[Language, typer.Option(help="what to write")] = Language.text,
+    dialect: Annotated[str, typer.Option(help="SQL dialect")] = "duckdb",
+    table: Annotated[str | None, typer.Option(help="SQL: table to select from")] = None,
+    output: Output = None,
+) -> None:
+    """Write a model as rules, Python, SQL or JSON."""
+    from treeml import load
+
+    estimator = load(model)
+    texts = {
+        Language.text: estimator.to_text,
+        Language.python: estimator.to_python,
+        Language.json: estimator.to_json,
+        Language.sql: lambda: estimator.to_sql(dialect=dialect, table=table),
+    }
+    _write(texts[to]() + "\n", output)
+
+
+@app.command()
+def verify(
+    model: Annotated[Path, typer.Argument(help="model file")],
+    table: Table,
+    target: Target = None,
+    rows: Rows = None,
+    work: Annotated[float, typer.Option(help="split evaluations to spend on the bound")] = 2e7,
+    as_json: Annotated[bool, typer.Option("--json", help="answer as JSON")] = False,
+) -> None:
+    """Check model and certificate against the training data, without the search; exit code 1 where they differ."""
+    from treeml import load
+    from treeml._core.validation import as_table
+    from treeml.certificate import verify as check
+
+    estimator = load(model)
+    X, y = _features(table, target, None)
+    if rows is not None:
+        import pandas as pd
+
+        parts = pd.read_csv(rows)
+        if list(parts.columns) != ["row", "part"] or len(parts) != len(X):
+            raise UsageProblem(f"{rows}: not the rows.csv of a study of these {len(X)} rows")
+        kept = (parts["part"] == "training").to_numpy()
+        X, y = X[kept], y[kept]
+    data = as_table(_model_columns(X, estimator), like=estimator.tree_.columns)
+    result = check(Path(model).read_text(encoding="utf-8"), data, y.to_numpy(), work_budget=work)
+    if as_json:
+        typer.echo(json.dumps({"ok": result.ok, "lines": list(result.lines)}, indent=1))
+    else:
+        typer.echo(str(result))
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+# Reading and speaking
+
+
+def _read(source: str) -> pd.DataFrame:
+    """The table of a file, of stdin or of the package."""
+    import pandas as pd
+
+    from treeml.datasets import NAMES, data_path
+
+    path = data_path(source) if source in NAMES and not Path(source).exists() else Path(source)
+    where = "stdin" if source == "-" else str(source)
+    try:
+        if path.suffix in (".parquet", ".pq"):
+            return pd.read_parquet(path)
+        text = sys.stdin.read() if source == "-" else _text(path)
+    except FileNotFoundError:
+        raise UsageProblem(f"{where}: no such file") from None
+    except (OSError, EOFError, UnicodeDecodeError, ValueError, ImportError) as error:
+        raise UsageProblem(f"{where}: cannot be read ({_one_line(error)})") from None
+    header = next(csv.reader(io.StringIO(text)), [])
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise UsageProblem(f"{where}: column names occur twice: {', '.join(map(repr, twice))}")
+    if not header:
+        raise UsageProblem(f"{where}: the table is empty")
+    try:
+        frame = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=["", "NA", "NaN", "nan"])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise UsageProblem(f"{where}: not a csv table ({_one_line(error)})") from None
+    if not len(frame):
+        raise UsageProblem(f"{where}: the table has no rows")
+    return frame
+
+
+def _text(path: Path) -> str:
+    if path.suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return file.read()
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _features(
+    source: str, target: str | None, drop: list[str] | None
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Columns and target of a table."""
+    frame = _read(source)
+    if target is None and source == "german_credit":
+        target = "creditability"
+    if target is None:
+        raise UsageProblem(f"--target is missing; columns of {source}: {', '.join(frame.columns)}")
+    for name in [target, *(drop or [])]:
+        _require(frame, name, source)
+    y = frame[target]
+    missing = y.index[y.isna()].tolist()
+    if missing:
+        few = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
+        raise UsageProblem(f"target {target!r} is missing in {len(missing)} rows: {few}; leave them out")
+    if y.nunique() == 1:
+        raise UsageProblem(f"target {target!r} is {y.iloc[0]!r} in every row: nothing to learn")
+    if y.dtype.kind == "f" and not (y % 1 == 0).all():
+        raise UsageProblem(
+            f"target {target!r} is continuous (such as {y[y % 1 != 0].iloc[0]!r}): cut it into classes first"
+        )
+    X = frame.drop(columns=[target, *(drop or [])])
+    empty = [name for name in X.columns if X[name].isna().all()]
+    if empty:
+        raise UsageProblem(f"column {empty[0]!r} is all missing; leave it out with --drop {empty[0]!r}")
+    return X, y
+
+
+def _require(frame: pd.DataFrame, name: str, source: str) -> None:
+    if name in frame.columns:
+        return
+    close = difflib.get_close_matches(name, list(frame.columns), n=3, cutoff=0.4)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise UsageProblem(f"{source}: no column is called {name!r}{hint}")
+
+
+def _model_columns(frame: pd.DataFrame, estimator: Any) -> pd.DataFrame:
+    """The columns that the model was fitted on; others, such as the target, are left out."""
+    names = [column.name for column in estimator.tree_.columns]
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise UsageProblem(f"columns of the model are missing in the table: {', '.join(map(repr, missing))}")
+    return frame[names]
+
+
+def _write(text: str, path: Path | None) -> None:
+    if path is None:
+        typer.echo(text, nl=False)
+    else:
+        path.write_text(text, encoding="utf-8")
+        _say(f"written: {path}")
+
+
+def _progress(line: str) -> None:
+    if sys.stderr.isatty():
+        _say(line)
+
+
+def _say_warnings(caught: list[warnings.WarningMessage]) -> None:
+    for text in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)):
+        _say(f"note: {text}")
+
+
+def _say(line: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
