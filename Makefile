@@ -31,7 +31,7 @@ oracle: $(BUILT)  ## compare with brute force on many more random cases
 lint: $(BUILT)  ## check style and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint _ext
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint _ext
 	$(BIN)/lint-imports
 
 types: $(BUILT)  ## check the type hints

@@ -44,8 +44,9 @@ cdef extern from *:
     """
     #include "treeml/optimal_tree.hpp"
     namespace treeml {
-    static BinaryDataset make_dataset(int n_rows, int n_columns, int n_words, const std::uint64_t* columns,
-                                      const std::int64_t* statistics, int n_statistics) {
+    static BinaryDataset make_dataset(
+        int n_rows, int n_columns, int n_words, const std::uint64_t* columns,
+        const std::int64_t* statistics, int n_statistics) {
         return {n_rows, n_columns, n_words, {columns, std::size_t(n_columns) * n_words},
                 {statistics, std::size_t(n_statistics) * n_rows}};
     }

@@ -37,12 +37,17 @@ def pack_zero_one(const Cell[:, ::1] matrix):
 
 
 def pack_code_column(
-    const Code[::1] codes, const int32_t[:, ::1] intervals, int first, int last, uint64_t[:, ::1] rows
+    const Code[::1] codes,
+    const int32_t[:, ::1] intervals,
+    int first,
+    int last,
+    uint64_t[:, ::1] rows,
 ):
     """Set the bits of predicates first..last-1, all of them about this column of codes."""
     with nogil:
         pack_intervals(
-            &codes[0], codes.shape[0], &intervals[0, 0], first, last, <int>rows.shape[1], &rows[0, 0])
+            &codes[0], codes.shape[0], &intervals[0, 0], first, last,
+            <int>rows.shape[1], &rows[0, 0])
 
 
 def merge(const uint64_t[:, ::1] rows, int p):

@@ -11,17 +11,16 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from treeml._core.version import __version__
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = ["app", "main"]
+
+Frame = Any  # a pandas DataFrame or Series
 
 app = typer.Typer(
     add_completion=False,
@@ -39,7 +38,9 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="file to wri
 Depth = Annotated[int, typer.Option("--max-depth", min=0, help="largest depth of the tree")]
 Seconds = Annotated[float, typer.Option("--time", min=0, help="seconds that searches may take")]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="column to leave out; repeatable")]
-Rows = Annotated[Path | None, typer.Option("--rows", help="rows.csv of a study: training rows only")]
+Rows = Annotated[
+    Path | None, typer.Option("--rows", help="rows.csv of a study: training rows only")
+]
 
 
 class Weights(enum.StrEnum):
@@ -58,7 +59,7 @@ class Language(enum.StrEnum):
     json = "json"
 
 
-class UsageProblem(Exception):
+class UsageError(Exception):
     """Bad input: one line that names the place."""
 
 
@@ -66,7 +67,7 @@ def main() -> None:
     """Run a command; bad input ends with one line on stderr and exit code 2."""
     try:
         app()
-    except (UsageProblem, ValueError, OSError) as error:
+    except (UsageError, ValueError, OSError) as error:
         _say(f"treeml: {_one_line(error)}")
         sys.exit(2)
     except KeyboardInterrupt:
@@ -75,7 +76,9 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
@@ -92,7 +95,7 @@ def study(
     time: Seconds = 60.0,
     seed: Annotated[int, typer.Option(help="seed of split, folds and forest")] = 0,
 ) -> None:
-    """Choose the simplest optimal tree, compare it, and write a report with rules, SQL and certificate."""
+    """Choose the simplest optimal tree, compare it, write a report, rules, SQL and certificate."""
     from treeml.study import Study
 
     X, y = _features(table, target, drop)
@@ -152,7 +155,9 @@ def predict(
     model: Annotated[Path, typer.Argument(help="model file")],
     table: Table,
     output: Output = None,
-    proba: Annotated[bool, typer.Option("--proba", help="probabilities of the classes too")] = False,
+    proba: Annotated[
+        bool, typer.Option("--proba", help="probabilities of the classes too")
+    ] = False,
 ) -> None:
     """Predict the rows of a table; csv with one line a row."""
     import pandas as pd
@@ -198,7 +203,7 @@ def verify(
     work: Annotated[float, typer.Option(help="split evaluations to spend on the bound")] = 2e7,
     as_json: Annotated[bool, typer.Option("--json", help="answer as JSON")] = False,
 ) -> None:
-    """Check model and certificate against the training data, without the search; exit code 1 where they differ."""
+    """Check model and certificate against the training data; exit code 1 where they differ."""
     from treeml import load
     from treeml._core.validation import as_table
     from treeml.certificate import verify as check
@@ -210,7 +215,7 @@ def verify(
 
         parts = pd.read_csv(rows)
         if list(parts.columns) != ["row", "part"] or len(parts) != len(X):
-            raise UsageProblem(f"{rows}: not the rows.csv of a study of these {len(X)} rows")
+            raise UsageError(f"{rows}: not the rows.csv of a study of these {len(X)} rows")
         kept = (parts["part"] == "training").to_numpy()
         X, y = X[kept], y[kept]
     data = as_table(_model_columns(X, estimator), like=estimator.tree_.columns)
@@ -226,7 +231,7 @@ def verify(
 # Reading and speaking
 
 
-def _read(source: str) -> pd.DataFrame:
+def _read(source: str) -> Frame:
     """The table of a file, of stdin or of the package."""
     import pandas as pd
 
@@ -239,21 +244,23 @@ def _read(source: str) -> pd.DataFrame:
             return pd.read_parquet(path)
         text = sys.stdin.read() if source == "-" else _text(path)
     except FileNotFoundError:
-        raise UsageProblem(f"{where}: no such file") from None
+        raise UsageError(f"{where}: no such file") from None
     except (OSError, EOFError, UnicodeDecodeError, ValueError, ImportError) as error:
-        raise UsageProblem(f"{where}: cannot be read ({_one_line(error)})") from None
+        raise UsageError(f"{where}: cannot be read ({_one_line(error)})") from None
     header = next(csv.reader(io.StringIO(text)), [])
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise UsageProblem(f"{where}: column names occur twice: {', '.join(map(repr, twice))}")
+        raise UsageError(f"{where}: column names occur twice: {', '.join(map(repr, twice))}")
     if not header:
-        raise UsageProblem(f"{where}: the table is empty")
+        raise UsageError(f"{where}: the table is empty")
     try:
-        frame = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=["", "NA", "NaN", "nan"])
+        frame = pd.read_csv(
+            io.StringIO(text), keep_default_na=False, na_values=["", "NA", "NaN", "nan"]
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise UsageProblem(f"{where}: not a csv table ({_one_line(error)})") from None
+        raise UsageError(f"{where}: not a csv table ({_one_line(error)})") from None
     if not len(frame):
-        raise UsageProblem(f"{where}: the table has no rows")
+        raise UsageError(f"{where}: the table has no rows")
     return frame
 
 
@@ -264,49 +271,54 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
-def _features(
-    source: str, target: str | None, drop: list[str] | None
-) -> tuple[pd.DataFrame, pd.Series]:
+def _features(source: str, target: str | None, drop: list[str] | None) -> tuple[Frame, Frame]:
     """Columns and target of a table."""
     frame = _read(source)
     if target is None and source == "german_credit":
         target = "creditability"
     if target is None:
-        raise UsageProblem(f"--target is missing; columns of {source}: {', '.join(frame.columns)}")
+        raise UsageError(f"--target is missing; columns of {source}: {', '.join(frame.columns)}")
     for name in [target, *(drop or [])]:
         _require(frame, name, source)
     y = frame[target]
     missing = y.index[y.isna()].tolist()
     if missing:
         few = ", ".join(map(str, missing[:5])) + (" ..." if len(missing) > 5 else "")
-        raise UsageProblem(f"target {target!r} is missing in {len(missing)} rows: {few}; leave them out")
+        raise UsageError(
+            f"target {target!r} is missing in {len(missing)} rows: {few}; leave them out"
+        )
     if y.nunique() == 1:
-        raise UsageProblem(f"target {target!r} is {y.iloc[0]!r} in every row: nothing to learn")
+        raise UsageError(f"target {target!r} is {y.iloc[0]!r} in every row: nothing to learn")
     if y.dtype.kind == "f" and not (y % 1 == 0).all():
-        raise UsageProblem(
-            f"target {target!r} is continuous (such as {y[y % 1 != 0].iloc[0]!r}): cut it into classes first"
+        raise UsageError(
+            f"target {target!r} is continuous (such as {y[y % 1 != 0].iloc[0]!r}): "
+            "cut it into classes first"
         )
     X = frame.drop(columns=[target, *(drop or [])])
     empty = [name for name in X.columns if X[name].isna().all()]
     if empty:
-        raise UsageProblem(f"column {empty[0]!r} is all missing; leave it out with --drop {empty[0]!r}")
+        raise UsageError(
+            f"column {empty[0]!r} is all missing; leave it out with --drop {empty[0]!r}"
+        )
     return X, y
 
 
-def _require(frame: pd.DataFrame, name: str, source: str) -> None:
+def _require(frame: Frame, name: str, source: str) -> None:
     if name in frame.columns:
         return
     close = difflib.get_close_matches(name, list(frame.columns), n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-    raise UsageProblem(f"{source}: no column is called {name!r}{hint}")
+    raise UsageError(f"{source}: no column is called {name!r}{hint}")
 
 
-def _model_columns(frame: pd.DataFrame, estimator: Any) -> pd.DataFrame:
+def _model_columns(frame: Frame, estimator: Any) -> Frame:
     """The columns that the model was fitted on; others, such as the target, are left out."""
     names = [column.name for column in estimator.tree_.columns]
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        raise UsageProblem(f"columns of the model are missing in the table: {', '.join(map(repr, missing))}")
+        raise UsageError(
+            f"columns of the model are missing in the table: {', '.join(map(repr, missing))}"
+        )
     return frame[names]
 
 
@@ -324,7 +336,9 @@ def _progress(line: str) -> None:
 
 
 def _say_warnings(caught: list[warnings.WarningMessage]) -> None:
-    for text in dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, UserWarning)):
+    for text in dict.fromkeys(
+        str(w.message) for w in caught if issubclass(w.category, UserWarning)
+    ):
         _say(f"note: {text}")
 
 
@@ -334,4 +348,3 @@ def _say(line: str) -> None:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+
+CASES = int(os.environ.get("TREEML_ORACLE_CASES", "200"))
 
 
 def _load() -> ModuleType:
@@ -29,9 +32,9 @@ def random_trees() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def cases(random_trees) -> list:
-    """A few hundred random trees with tables; the first has a single leaf."""
+    """Random trees with tables, TREEML_ORACLE_CASES of them; the first has a single leaf."""
     rng = np.random.default_rng(20240)
     types = random_trees.random_types(rng)
     stump = random_trees.random_tree(rng, types, max_depth=0)
     single = random_trees.Case(stump, random_trees.random_table(rng, stump, 5))
-    return [single, *(random_trees.random_case(rng) for _ in range(300))]
+    return [single, *(random_trees.random_case(rng) for _ in range(CASES))]

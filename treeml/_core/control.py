@@ -42,8 +42,8 @@ def warn_of_limit(status: Status, objective: float, gap: float, time_limit: floa
     }[status]
     warnings.warn(
         f"{why} before the proof was complete: the model is the best found, with objective "
-        f"{objective:.6g} and a gap of {100 * gap:.1f} %; a smaller max_depth, fewer bins or a larger "
-        "regularization make the proof easier",
+        f"{objective:.6g} and a gap of {100 * gap:.1f} %; a smaller max_depth, fewer bins or a "
+        "larger regularization make the proof easier",
         SearchLimitWarning,
         stacklevel=3,
     )

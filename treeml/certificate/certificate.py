@@ -121,8 +121,8 @@ class Certificate:
         """The certificate as a box of lines for the terminal."""
         depth = "none" if self.max_depth is None else str(self.max_depth)
         figures = {
-            "objective": number_text(self.objective),
-            "lower bound": number_text(self.lower_bound),
+            "objective": f"{self.objective:.12g}",
+            "lower bound": f"{self.lower_bound:.12g}",
             "gap": f"{self.gap:.1%} ({self.status.replace('_', ' ')})",
             "trees": f"max_depth {depth}, min_samples_leaf {self.min_samples_leaf}, "
             f"regularization {number_text(self.regularization)}, "

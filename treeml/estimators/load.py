@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def loads(text: str) -> OptimalTreeClassifier:
         raise ValueError("the model has no certificate; read it with treeml.ir.load")
     certificate = Certificate.from_dict(extra["certificate"])
     weights = certificate.class_weight
-    model = OptimalTreeClassifier(
+    model: Any = OptimalTreeClassifier(
         max_depth=certificate.max_depth,
         regularization=certificate.regularization,
         min_samples_leaf=certificate.min_samples_leaf,

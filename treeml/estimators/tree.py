@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from treeml import export
@@ -127,7 +127,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
     'optimal'
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_depth": [Interval(Integral, 0, None, closed="left"), None],
         "regularization": [Interval(Real, 0, 1, closed="both")],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
@@ -153,7 +153,6 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         self.binarizer = binarizer
         self.time_limit = time_limit
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OptimalTreeClassifier:
         """Search for the tree.
 
@@ -180,6 +179,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         SearchLimitWarning
             Where the search ended before the proof.
         """
+        self._validate_params()
         dataset, codes, weights = self._read(X, y, sample_weight)
         dataset = dataset.with_classes(codes, len(self.classes_), weights)
         result = optimal_tree(
@@ -198,7 +198,8 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         self.status_ = result.status
         self.n_leaves_ = result.n_leaves
         parameters = {
-            name: getattr(self, name) for name in ("max_depth", "regularization", "min_samples_leaf")
+            name: getattr(self, name)
+            for name in ("max_depth", "regularization", "min_samples_leaf")
         }
         self._certificate: Certificate | None = None
         self._proof: _Proof | None = _Proof(
@@ -279,7 +280,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         return TreePicture(self._fitted_tree(), title)
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(**options)
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
         if hasattr(self, "tree_") and "text/html" in bundle:
             bundle["text/html"] += tree_html(self.tree_)
         return bundle
@@ -291,7 +292,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.categorical = True
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> Any:
         if getattr(self, "_proof", None) is not None:
             _ = self.certificate_  # training data stay behind
         return super().__getstate__()
@@ -315,7 +316,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         if self.binarizer is None and isinstance(X, np.ndarray) and X.ndim == 2 and X.size:
             packed = BinaryDataset.from_zero_one(X)
             if packed is not None:
-                validate_data(self, X, skip_check_array=True)
+                validate_data(self, cast(Any, X), skip_check_array=True)
                 self.classes_, codes = check_target(y, len(X))
                 weights = check_weights(sample_weight, len(X))
                 self.binarizer_ = Binarizer().fit_zero_one(X.shape[1])
@@ -325,7 +326,8 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
                     packed = BinaryDataset.from_zero_one(X)
                     assert packed is not None
                 return packed, codes, weights
-        binarizer = Binarizer() if self.binarizer is None else clone(self.binarizer)
+        given = Binarizer() if self.binarizer is None else clone(self.binarizer)
+        binarizer = cast(Binarizer, given)
         table = estimator_table(self, X, categorical_features=binarizer.categorical_features)
         self.classes_, codes = check_target(y, table.n_rows)
         weights = check_weights(sample_weight, table.n_rows)

@@ -37,8 +37,8 @@ def load(text: str) -> tuple[Tree, dict[str, Any]]:
     version = document.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise ValueError(
-            f"schema_version {version!r} is newer than {SCHEMA_VERSION}, the newest this release reads; "
-            "upgrade treeml"
+            f"schema_version {version!r} is newer than {SCHEMA_VERSION}, the newest that this "
+            "release reads; upgrade treeml"
         )
     kind = document.get("model", {}).get("kind")
     if kind not in _KINDS:

@@ -79,7 +79,7 @@ def size_chart(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    options: dict[str, Any] = {
+    options: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "treeml",
         "font.family": "sans-serif",
@@ -89,7 +89,7 @@ def size_chart(
     with mpl.rc_context(options):
         figure = Figure(figsize=(7.6, 3.9))
         canvas = FigureCanvasSVG(figure)
-        axes = figure.add_axes((0.09, 0.14, 0.66, 0.82))
+        axes = figure.add_axes((0.115, 0.14, 0.61, 0.82))
         _draw_levels(axes, levels, threshold)
         _draw_points(axes, trees, peers)
         _dress(axes, trees, peers, score_name)
@@ -109,7 +109,7 @@ def _draw_levels(axes: Any, levels: Sequence[Line], threshold: float | None) -> 
     for score, _, colour in texts:
         axes.axhline(score, color=colour, linewidth=1.3, linestyle=(0, (6, 3)), zorder=2)
     if threshold is not None:
-        texts.append((threshold, "one standard error below best", _SOFT))
+        texts.append((threshold, "best less one s.e.", _SOFT))
     axes.margins(y=0.16)
     axes.figure.canvas.draw_idle()
     axes._treeml_texts = texts  # placed once the limits are known

@@ -351,12 +351,17 @@ def tree_html(tree: Tree, *, title: str = "Decision tree") -> str:
     str
         A ``<div>`` with its style; wide trees scroll inside it.
     """
-    light = "--tm-ink:#1c2733;--tm-soft:#5b6875;--tm-line:#c3ccd4;--tm-paper:#fff;--tm-panel:#f4f6f8;"
-    dark = "--tm-ink:#e6ebf0;--tm-soft:#a3afba;--tm-line:#4a5763;--tm-paper:#161c22;--tm-panel:#212a32;"
+    light = (
+        "--tm-ink:#1c2733;--tm-soft:#5b6875;--tm-line:#c3ccd4;--tm-paper:#fff;--tm-panel:#f4f6f8;"
+    )
+    dark = (
+        "--tm-ink:#e6ebf0;--tm-soft:#a3afba;--tm-line:#4a5763;--tm-paper:#161c22;"
+        "--tm-panel:#212a32;"
+    )
     return (
         "<style>"
         f".tm-tree{{{light}{palette_css()}background:var(--tm-paper);padding:12px;"
         "border-radius:8px;overflow-x:auto;max-width:100%;box-sizing:border-box}"
         f"@media (prefers-color-scheme:dark){{.tm-tree{{{dark}{palette_css(True)}}}}}"
-        f"</style>\n<div class=\"tm-tree\">\n{tree_svg(tree, title=title)}\n</div>"
+        f'</style>\n<div class="tm-tree">\n{tree_svg(tree, title=title)}\n</div>'
     )

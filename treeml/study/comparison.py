@@ -141,8 +141,10 @@ def _constant(
 ) -> Peer:
     """The class of the largest weight in the training part, whatever the row."""
     mass = np.bincount(train, minlength=len(weights)) * weights
-    which = int(np.argmax(np.bincount(train))) if np.ptp(mass) < 1e-9 * mass.max() else int(
-        np.argmax(mass)
+    which = (
+        int(np.argmax(np.bincount(train)))
+        if np.ptp(mass) < 1e-9 * mass.max()
+        else int(np.argmax(mass))
     )
     chance = np.zeros(len(test)) if len(weights) == 2 else None
     settings = "the constant answer"

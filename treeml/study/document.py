@@ -27,7 +27,9 @@ def save(study: Study, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     model = study.tree_
     rows = "\n".join(["row,part", *(f"{at},{part}" for at, part in enumerate(study.rows_))])
-    sentences = "\n".join(f"{at}. {text}" for at, text in enumerate(export.sentences(model.tree_), 1))
+    sentences = "\n".join(
+        f"{at}. {text}" for at, text in enumerate(export.sentences(model.tree_), 1)
+    )
     files = {
         "report.html": html(study),
         "rules.txt": f"{model.to_text()}\n\nAs sentences:\n{sentences}\n",
@@ -49,7 +51,8 @@ def html(study: Study) -> str:
         template="study.html.j2",
         package="treeml.study",
         kicker="treeml study",
-        subtitle=f"{study.source_}: {len(study.codes_):,} rows, {len(study.table_.columns)} columns",
+        subtitle=f"{study.source_}: {len(study.codes_):,} rows, "
+        f"{len(study.table_.columns)} columns",
         verdict=_verdict(study),
         proven=model.status_ == "optimal",
         facts=_data_facts(study),
@@ -115,7 +118,11 @@ def _data_facts(study: Study) -> list[tuple[str, str, str]]:
     most = f"most in {worst.type.name}" if worst else "no column has any"
     model = study.tree_
     return [
-        ("Rows", f"{table.n_rows:,}", f"{len(study._train):,} to learn from, {len(study._test):,} to test"),
+        (
+            "Rows",
+            f"{table.n_rows:,}",
+            f"{len(study._train):,} to learn from, {len(study._test):,} to test",
+        ),
         ("Columns", str(len(table.columns)), kinds_text),
         ("Missing cells", f"{cells:,}", most),
         ("Questions", str(len(model.binarizer_.predicates_)), "made of the columns"),
@@ -169,7 +176,10 @@ def _row(row: Row) -> dict[str, Any]:
             return "–", ""
         if math.isnan(estimate.low):
             return f"{100 * estimate.value:.1f}", ""
-        return f"{100 * estimate.value:.1f}", f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+        return (
+            f"{100 * estimate.value:.1f}",
+            f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}",
+        )
 
     cv = "–" if math.isnan(row.cv_mean) else f"{100 * row.cv_mean:.1f}"
     error = "" if math.isnan(row.cv_error) else f"± {100 * row.cv_error:.1f}"
@@ -178,7 +188,13 @@ def _row(row: Row) -> dict[str, Any]:
         "settings": row.settings,
         "ours": row.kind == "ours",
         "leaves": "–" if row.leaves is None else str(row.leaves),
-        "cells": [(cv, error), cell(row.accuracy), cell(row.balanced), cell(row.auc), cell(row.difference)],
+        "cells": [
+            (cv, error),
+            cell(row.accuracy),
+            cell(row.balanced),
+            cell(row.auc),
+            cell(row.difference),
+        ],
     }
 
 
@@ -203,19 +219,23 @@ def _limits(study: Study) -> list[str]:
     open_ones = [c for c in study.candidates_ if not c.proven]
     lines = [
         f"The proof is about the {certificate.n_rows:,} training rows and the "
-        f"{certificate.n_predicates} questions made of the columns: other cut points of the numbers "
-        "and deeper trees were not considered. It says nothing by itself about new rows; the test "
-        "scores do.",
+        f"{certificate.n_predicates} questions made of the columns: other cut points of the "
+        "numbers and deeper trees were not considered. It says nothing by itself about new rows; "
+        "the test scores do.",
         "Depth and cost per leaf were chosen by cross-validation with the one-standard-error rule; "
         "that choice is an estimate, not a proof.",
     ]
     if study.tree_.status_ != "optimal":
         lines.append(
-            f"The search for the chosen tree was ended by {_STOPPED[study.tree_.status_]}: a better "
-            f"tree may exist, but none with an objective below {certificate.lower_bound:.6g}."
+            f"The search for the chosen tree was ended by {_STOPPED[study.tree_.status_]}: a "
+            f"better tree may exist, but none with an objective below "
+            f"{certificate.lower_bound:.6g}."
         )
     if open_ones:
-        lines.append(f"{len(open_ones)} of the {len(study.candidates_)} candidate trees were not proven optimal.")
+        lines.append(
+            f"{len(open_ones)} of the {len(study.candidates_)} candidate trees were not proven "
+            "optimal."
+        )
     if study.status_ == "interrupted":
         lines.append("The study was interrupted: later comparisons are missing.")
     lines.append(

@@ -90,10 +90,13 @@ def _fit(model: Any, frame: Any, codes: np.ndarray) -> Any:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(model).fit(frame, codes)
+        copy: Any = clone(model)
+        return copy.fit(frame, codes)
 
 
-def _on_folds(model: Any, frame: Any, codes: np.ndarray, folds: Folds, w: np.ndarray) -> list[float]:
+def _on_folds(
+    model: Any, frame: Any, codes: np.ndarray, folds: Folds, w: np.ndarray
+) -> list[float]:
     scores = []
     for fit_rows, held_out in folds:
         fitted = _fit(model, frame.iloc[fit_rows], codes[fit_rows])
@@ -162,7 +165,14 @@ def peers(task: Task, path: Sequence[tuple[int, list[float]]]) -> Iterator[Peer]
         model = DecisionTreeClassifier(
             max_leaf_nodes=leaves, class_weight=weight, random_state=task.random_state
         )
-        yield _peer(task, "CART", f"{rule}: at most {leaves} leaves", model, scores, scale=False)
+        yield _peer(
+            task,
+            f"CART, {leaves} leaves",
+            f"{rule}: at most {leaves} leaves",
+            model,
+            scores,
+            scale=False,
+        )
 
     tried = []
     for strength in _STRENGTHS:

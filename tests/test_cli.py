@@ -1,0 +1,123 @@
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from treeml import cli
+
+
+@pytest.fixture
+def loans(tmp_path):
+    rng = np.random.default_rng(0)
+    n = 120
+    frame = pd.DataFrame({"income": rng.integers(1, 99, n), "job": rng.choice(["a", "b", "c"], n)})
+    frame["bad"] = np.where((frame["income"] > 50) | (frame["job"] == "c"), "no", "yes")
+    path = tmp_path / "loans.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*arguments, stdin=""):
+        monkeypatch.setattr("sys.argv", ["treeml", *map(str, arguments)])
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return end.value.code or 0, out, err
+
+    return call
+
+
+def test_fit_predict_export_verify(loans, run, tmp_path):
+    model = tmp_path / "model.json"
+    code, out, err = run("fit", loans, "--target", "bad", "-o", model)
+    assert code == 0
+    assert "Certificate of optimality" in out
+    assert str(model) in err.replace("\n", "")
+    code, out, _ = run("predict", model, loans, "--proba")
+    assert code == 0
+    truth = pd.read_csv(loans)["bad"]
+    assert (pd.read_csv(io.StringIO(out))["prediction"] == truth).mean() > 0.95
+    code, out, _ = run("predict", model, "-", stdin=loans.read_text())
+    assert code == 0
+    assert len(out.splitlines()) == 121
+    for language in ("text", "python", "sql", "json"):
+        code, out, _ = run("export", model, "--to", language)
+        assert code == 0
+        assert "income" in out
+    code, out, _ = run("verify", model, loans, "--target", "bad", "--json")
+    assert code == 0
+    assert json.loads(out)["ok"]
+
+
+def test_verify_refutes_other_data(loans, run, tmp_path):
+    model = tmp_path / "model.json"
+    run("fit", loans, "--target", "bad", "-o", model)
+    frame = pd.read_csv(loans)
+    frame.loc[:9, "bad"] = "yes"
+    frame.to_csv(loans, index=False)
+    code, out, _ = run("verify", model, loans, "--target", "bad")
+    assert code == 1
+    assert out
+
+
+def test_study_writes_its_files(loans, run, tmp_path):
+    folder = tmp_path / "study"
+    code, out, err = run("study", loans, "--target", "bad", "--out", folder, "--max-depth", 2)
+    assert code == 0
+    assert "Certificate" in out
+    assert "report.html" in err.replace("\n", "")
+    assert (folder / "report.html").stat().st_size > 5000
+    code, _, _ = run(
+        "verify", folder / "model.json", loans, "--target", "bad", "--rows", folder / "rows.csv"
+    )
+    assert code == 0
+
+
+BAD = {
+    "no such file": (None, "missing.csv"),
+    "empty": ("", "empty"),
+    "no rows": ("income,job,bad\n", "no rows"),
+    "duplicated": ("income,income,bad\n1,2,a\n2,1,b\n", "'income'"),
+    "target missing": ("income,bed\n1,a\n2,b\n", "'bed'"),
+    "target has holes": ("income,bad\n1,a\n2,\n3,b\n", "rows: 1"),
+    "constant target": ("income,bad\n1,a\n2,a\n", "every row"),
+    "continuous target": ("income,bad\n1,0.5\n2,1.25\n3,0.75\n", "continuous"),
+    "all missing": ("income,job,bad\n1,,a\n2,,b\n", "'job'"),
+    "infinite": ("income,bad\n1,a\ninf,b\n3,a\n", "'income', row 1"),
+    "not a table": ('income,bad\n1,a,"\n2,b,c,d,e\n', "not a csv"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_2(case, run, tmp_path):
+    text, words = BAD[case]
+    path = tmp_path / "missing.csv"
+    if text is not None:
+        path.write_text(text)
+    for command in (("fit", path, "-o", tmp_path / "m.json"), ("study", path, "--out", tmp_path)):
+        code, out, err = run(*command, "--target", "bad")
+        assert code == 2
+        assert out == ""
+        assert len(err.strip().splitlines()) == 1
+        assert words in err
+
+
+def test_bad_columns_at_predict(loans, run, tmp_path):
+    model = tmp_path / "model.json"
+    run("fit", loans, "--target", "bad", "-o", model)
+    code, _, err = run("predict", model, "-", stdin="job\na\n")
+    assert code == 2
+    assert "'income'" in err
+    code, _, err = run("predict", model, "-", stdin="income,job\nmuch,a\n")
+    assert code == 2
+    assert "'income', row 0" in err
+    (tmp_path / "broken.json").write_text("{")
+    code, _, err = run("predict", tmp_path / "broken.json", loans)
+    assert code == 2
+    assert "not a treeml model" in err
