@@ -277,10 +277,11 @@ class Binarizer(TransformerMixin, BaseEstimator):
             return None
         check_consistent_length(range(n_rows), y)
         try:
-            if type_of_target(y) not in ("binary", "multiclass"):
-                return None
-            return check_target(y, n_rows)[1]
-        except ValueError:  # a target of another sort: nothing to find in it
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                classes = type_of_target(y) in ("binary", "multiclass")
+                return check_target(y, n_rows)[1] if classes else None
+        except (TypeError, ValueError):  # a target of another sort: nothing to find in it
             return None
 
     def _set_columns(self, training: Table) -> None:
@@ -318,9 +319,14 @@ class Binarizer(TransformerMixin, BaseEstimator):
             return []
         found = []
         for index, code in self._coded:
+            column, n_codes = training.columns[index], code.n_codes
             numeric = isinstance(code, NumberCode)
-            codes = code.encode(training.columns[index])
-            if gives_target_away(codes, code.n_codes, y_codes, weights, numeric=numeric):
+            if numeric and y_codes.max() == 1:  # the best cut need not be one of the predicates
+                distinct, codes = np.unique(column.values, return_inverse=True)
+                n_codes = len(distinct)
+            else:
+                codes = code.encode(column)
+            if gives_target_away(codes, n_codes, y_codes, weights, numeric=numeric):
                 found.append(plain_finding(self.columns_[index].name, "leak"))
         return found
 

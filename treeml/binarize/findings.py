@@ -137,9 +137,9 @@ def gives_target_away(
 ) -> bool:
     """Whether one column alone predicts the class with a balanced error of at most 1 percent.
 
-    Each code (or, where a number has many codes, each side of the best single cut) predicts one
-    class. Small tables and small classes are never reported, nor are columns that do not also
-    halve the error of always predicting the largest class.
+    Each code predicts one class, or, of two classes, each side of the best cut of a number.
+    Small tables and small classes are never reported, nor are columns that do not also halve
+    the error of always predicting the largest class.
 
     Parameters
     ----------
@@ -160,14 +160,17 @@ def gives_target_away(
     table = np.bincount(cell, weights, minlength=n_codes * n_classes)
     table = table.reshape(n_codes, n_classes).astype(np.float64)
     table = table[table.any(axis=1)][:, table.any(axis=0)]
-    if numeric and len(table) > _MOST_CODES:
-        below = np.cumsum(table / table.sum(axis=0), axis=0)
-        if table.shape[1] > 2:
-            return False
-        at = int(np.abs(below[:, 0] - below[:, 1]).argmax()) + 1
-        table = np.vstack([table[:at].sum(axis=0), table[at:].sum(axis=0)])
-    elif len(table) * _LEAK_CLASS > len(classes):
+    if len(table) <= _MOST_CODES and len(table) * _LEAK_CLASS <= len(classes) and _tells(table):
+        return True
+    if not numeric or table.shape[1] > 2 or len(table) < 2:
         return False
+    below = np.cumsum(table / table.sum(axis=0), axis=0)
+    at = int(np.abs(below[:-1, 0] - below[:-1, 1]).argmax()) + 1
+    return _tells(np.vstack([table[:at].sum(axis=0), table[at:].sum(axis=0)]))
+
+
+def _tells(table: np.ndarray) -> bool:
+    """Whether a table of weights by class is nearly free of error with one class a row."""
     totals = table.sum(axis=0)
     predicted = (table / totals).argmax(axis=1)
     right = np.zeros(len(totals))

@@ -2,7 +2,7 @@
 
 It is written to be read, not to win: for a set of rows and a depth, try every question, solve
 both sides, keep the best, remember the answer. The last two levels are read off the counts of
-pairs of answers, which are matrix products. Only NumPy is used, and nothing of any search.
+pairs of answers, which are matrix products. Nothing of any search is used.
 
 Two shortcuts, each valid at sight. Rows with equal answers to every question are never parted,
 so of each such group all but its heaviest class is lost in every tree (the floor); and a tree
@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 __all__ = ["DynamicProgram", "OutOfWorkError"]
 
@@ -90,7 +91,8 @@ class DynamicProgram:
         rows = np.arange(self.n_groups)
         leaf = self._loss(self.stats.sum(axis=0)) + self.leaf_cost  # allowed whatever its size
         depth = self.n_groups if max_depth is None else max_depth
-        return min(float(leaf), self._solve(rows, depth, limit))
+        with threadpool_limits(1, user_api="blas"):  # the matrices are small: threads would wait
+            return min(float(leaf), self._solve(rows, depth, limit))
 
     def _spend(self, work: float) -> None:
         self.evaluations += work

@@ -24,7 +24,7 @@ __all__ = ["Verification", "verify"]
 
 _TOLERANCE = 1e-9
 _LARGEST_ROUNDING = 1e-6
-_TRY_UP_TO = 100  # pruning and reuse may save this factor of the estimated work
+_TRY_UP_TO = 10  # pruning and reuse may save this factor of the estimated work
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

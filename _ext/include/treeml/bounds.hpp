@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "treeml/dataset.hpp"
 #include "treeml/objective.hpp"
 
 namespace treeml {
@@ -47,6 +48,22 @@ class SiblingBounds {
   private:
     const Misclassification* objective_ = nullptr;
 };
+
+// Rows that answer every question alike end in one leaf, so all of them but the heaviest class are errors
+// of any tree: the equivalent points bound (Angelino et al., JMLR 2018, section 3.14).
+inline Cost equivalent_points(const BinaryDataset& data, const Misclassification& objective) {
+    Cost errors = 0;
+    for (int r = 0; r < data.n_rows; ++r) {
+        std::int64_t sum = 0, most = 0;
+        for (int c = 0; c < objective.n_classes; ++c) {
+            const std::int64_t weight = data.statistic(c, r) * objective.class_weight[c];
+            sum += weight;
+            most = std::max(most, weight);
+        }
+        errors += sum - most;
+    }
+    return objective.unit * errors + objective.leaf_cost;
+}
 
 // k leaves cost at least k * leaf_cost, so a tree cheaper than one leaf has at most (cost - 1) / leaf_cost
 // leaves and one less in depth (GOSDT, Lin et al., ICML 2020, section 3: bounds on the number of leaves).

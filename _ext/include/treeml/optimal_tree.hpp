@@ -447,9 +447,13 @@ inline OptimalTreeResult optimal_tree(const BinaryDataset& data, const Misclassi
         total = s < objective.n_classes ? total + sum : std::max(total, sum);
     }
     const int spare = objective.limits_leaves() ? 1 : 0;  // room for the sum of two infeasible cells
-    if (total < 0xffff >> spare) return OptimalTreeSearch<std::uint16_t>(data, objective, control).run(max_depth);
-    if (total < std::int64_t(0xffffffff) >> spare) return OptimalTreeSearch<std::uint32_t>(data, objective, control).run(max_depth);
-    return OptimalTreeSearch<std::uint64_t>(data, objective, control).run(max_depth);
+    OptimalTreeResult out;
+    if (total < 0xffff >> spare) out = OptimalTreeSearch<std::uint16_t>(data, objective, control).run(max_depth);
+    else if (total < std::int64_t(0xffffffff) >> spare)
+        out = OptimalTreeSearch<std::uint32_t>(data, objective, control).run(max_depth);
+    else out = OptimalTreeSearch<std::uint64_t>(data, objective, control).run(max_depth);
+    out.lower = std::min(out.cost, std::max(out.lower, equivalent_points(data, objective)));
+    return out;
 }
 
 }  // namespace treeml

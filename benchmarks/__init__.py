@@ -1,0 +1,1 @@
+"""Benchmarks against other packages: problems x libraries, side by side in one run."""

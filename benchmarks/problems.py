@@ -1,0 +1,36 @@
+"""Problems: 0/1 matrices with classes, from bundled data or from a folder of csv files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def bundled() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Real tables that come with treeml and scikit-learn, binarized once for every library."""
+    from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+
+    from treeml import Binarizer
+    from treeml.datasets import load_german_credit
+
+    X, y = load_german_credit()
+    out = {"german_credit": (Binarizer().fit_transform(X), (y == "bad").to_numpy(np.int32))}
+    for load, name in ((load_breast_cancer, "breast_cancer"), (load_wine, "wine")):
+        X, y = load(return_X_y=True)
+        out[name] = (Binarizer().fit_transform(X), y.astype(np.int32))
+    X, y = load_digits(return_X_y=True)
+    out["digits_even"] = (Binarizer(max_bins=3).fit_transform(X), (y % 2).astype(np.int32))
+    return out
+
+
+def folder(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Every csv(.gz) of a folder: a header, the class in the first column, then 0/1 columns."""
+    out = {}
+    for file in sorted(path.glob("*.csv*")):
+        values = np.loadtxt(file, delimiter=",", skiprows=1)
+        out[file.name.split(".")[0]] = (
+            values[:, 1:].astype(np.int32),
+            values[:, 0].astype(np.int32),
+        )
+    return out
