@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import fractions
@@ -150,7 +151,8 @@ def _levels(name: str, cells: np.ndarray, ordered: tuple[Any, ...] = ()) -> Colu
     real = all(issubclass(t, REAL) and not issubclass(t, BOOL) for t in types)
     level = number_level if real else str
     out = np.fromiter((None if v is None else level(v) for v in cells), object, len(cells))
-    return _column(name, "category", out, levels=tuple(level(v) for v in ordered))
+    column = _column(name, "category", out, levels=tuple(level(v) for v in ordered))
+    return Column(dataclasses.replace(column.type, coded=real), out)
 
 
 def _dates(name: str, values: np.ndarray) -> Column:

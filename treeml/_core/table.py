@@ -37,6 +37,8 @@ class ColumnType:
         Shown behind numbers in rules.
     missing : bool, default=False
         Whether the column had missing values when the model was fitted.
+    coded : bool, default=False
+        Whether a category's levels are numbers.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ColumnType:
     levels: tuple[Any, ...] = ()
     unit: str = ""
     missing: bool = False
+    coded: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -58,6 +61,8 @@ class ColumnType:
             out["unit"] = self.unit
         if self.missing:
             out["missing"] = True
+        if self.coded:
+            out["coded"] = True
         return out
 
     @classmethod
@@ -69,6 +74,7 @@ class ColumnType:
             levels=tuple(data.get("levels", ())),
             unit=data.get("unit", ""),
             missing=data.get("missing", False),
+            coded=data.get("coded", False),
         )
 
 

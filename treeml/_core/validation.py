@@ -251,8 +251,7 @@ def _conform_column(column: Column, like: ColumnType) -> Column:
     if like.kind == "boolean" and kind == "zero_one":
         cells = (None if v != v else v == 1 for v in values.tolist())
         return Column(like, np.fromiter(cells, object, len(values)))
-    number_levels = like.levels and not isinstance(like.levels[0], str)
-    if like.kind == "category" and column.type.numeric and number_levels:
+    if like.coded and column.type.numeric:
         cells = (None if v != v else number_level(v) for v in values.tolist())
         return Column(like, np.fromiter(cells, object, len(values)))
     row = _offending(values, absent, like)

@@ -1,6 +1,7 @@
 """Tables become yes/no questions: cuts of numbers, levels of categories, missing values."""
 
 from treeml.binarize.binarizer import Binarizer
+from treeml.binarize.dataset import BinaryDataset
 from treeml.binarize.findings import Finding, TableWarning
 
-__all__ = ["Binarizer", "Finding", "TableWarning"]
+__all__ = ["Binarizer", "BinaryDataset", "Finding", "TableWarning"]

@@ -42,6 +42,7 @@ class _Proof:
         dataset, result = self.dataset, self.result
         weights = dataset.weights
         assert dataset.row_of is not None
+        heaviest = float(result.class_weight.max())
         answers = dataset.matrix()[dataset.row_of]
         return certify(
             objective=result.objective,
@@ -53,7 +54,7 @@ class _Proof:
             columns=self.binarizer.columns_,
             class_weight=result.class_weight,
             weight_grid="every row counts 1" if weights is None else weights.text,
-            rounding=0.0 if weights is None else weights.rounding / result.total,
+            rounding=0.0 if weights is None else weights.rounding * heaviest / result.total,
             data_hash=hash_answers(
                 answers, self.codes, self.sample_weight, len(result.class_weight)
             ),

@@ -17,7 +17,7 @@ _KINDS = {"tree": Tree}
 def dump(model: Tree, **extra: Any) -> str:
     """JSON text of a model; ``extra`` entries (certificate, estimator) stand beside it."""
     document = {"format": "treeml", "schema_version": SCHEMA_VERSION, "model": model.to_dict()}
-    return json.dumps(document | extra, indent=1, allow_nan=False)
+    return json.dumps(extra | document, indent=1, allow_nan=False)
 
 
 def load(text: str) -> tuple[Tree, dict[str, Any]]:
@@ -40,7 +40,8 @@ def load(text: str) -> tuple[Tree, dict[str, Any]]:
             f"schema_version {version!r} is newer than {SCHEMA_VERSION}, the newest that this "
             "release reads; upgrade treeml"
         )
-    kind = document.get("model", {}).get("kind")
+    model = document.get("model")
+    kind = model.get("kind") if isinstance(model, dict) else None
     if kind not in _KINDS:
         raise ValueError(f"model kind {kind!r} is not one of {sorted(_KINDS)}")
     extra = {k: v for k, v in document.items() if k not in ("format", "schema_version", "model")}

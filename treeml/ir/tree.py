@@ -78,6 +78,9 @@ class Tree:
     def node_proba(self) -> np.ndarray:
         """Class probabilities of every node, shape (n_nodes, n_classes)."""
         weighted = self.counts * self.class_weight
+        nothing = weighted.sum(axis=1) == 0  # only classes of weight 0, or no rows
+        weighted[nothing] = self.counts[nothing]
+        weighted[weighted.sum(axis=1) == 0] = 1.0
         return weighted / weighted.sum(axis=1, keepdims=True)
 
     def apply(self, table: Table) -> np.ndarray:
