@@ -157,6 +157,10 @@ def check_target(y: Any, n_rows: int | None = None) -> tuple[np.ndarray, np.ndar
             f"Input y contains infinity or a value too large for dtype('float64'). See {rows}"
         )
     values = _plain_labels(values)
+    if values.dtype.kind in "iu" and values.size:
+        small = _count_labels(values)
+        if small is not None:
+            return small
     if values.dtype == object:
         classes = np.array(sorted(set(values.tolist())), dtype=object)
         code = {label: k for k, label in enumerate(classes)}
@@ -169,6 +173,17 @@ def check_target(y: Any, n_rows: int | None = None) -> tuple[np.ndarray, np.ndar
         ) from error
     classes, codes = np.unique(values, return_inverse=True)
     return classes, codes.astype(np.int32)
+
+
+def _count_labels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Classes and codes of whole numbers in a narrow range, without sorting."""
+    least, most = int(values.min()), int(values.max())
+    if not -(2**30) < least <= most < 2**30 or most - least > 1000:
+        return None
+    offsets = values.astype(np.int32) - least
+    present = np.bincount(offsets) > 0
+    place = np.cumsum(present, dtype=np.int32) - 1
+    return (np.flatnonzero(present) + least).astype(values.dtype), place[offsets]
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
@@ -208,6 +223,8 @@ def _refuse_lazy(X: Any) -> None:
 
 def _plain_series(y: Any) -> Any:
     """Whole numbers and booleans of a frame library as a NumPy array; the rest as it is."""
+    if isinstance(y, np.ndarray):
+        return y
     series = nw.from_native(y, series_only=True, pass_through=True)
     if not isinstance(series, nw.Series) or series.is_null().any():
         return y

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from treeml import export
 from treeml._core.control import Control, warn_of_limit
@@ -317,7 +317,8 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         if self.binarizer is None and isinstance(X, np.ndarray) and X.ndim == 2 and X.size:
             packed = BinaryDataset.from_zero_one(X)
             if packed is not None:
-                validate_data(self, cast(Any, X), skip_check_array=True)
+                self.n_features_in_ = X.shape[1]
+                vars(self).pop("feature_names_in_", None)  # of an earlier fit on a frame
                 self.classes_, codes = check_target(y, len(X))
                 weights = check_weights(sample_weight, len(X))
                 self.binarizer_ = Binarizer().fit_zero_one(X.shape[1])
