@@ -67,7 +67,7 @@ class Binarizer(TransformerMixin, BaseEstimator):
     findings_ : tuple of Finding
         Columns that look unfit for learning, and why.
     n_features_in_ : int
-    feature_names_in_ : ndarray of object, shape (n_features_in_,)
+    feature_names_in_ : ndarray of object, shape (n_columns,)
         Only where the table had names.
 
     References
@@ -238,7 +238,7 @@ class Binarizer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        input_features : array-like of str, shape (n_features_in_,), default=None
+        input_features : array-like of str, shape (n_columns,), default=None
             Names of the columns where the table had none.
 
         Returns

@@ -105,7 +105,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
     result_ : SearchResult
     classes_ : ndarray, shape (n_classes,)
     n_features_in_ : int
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_columns,)
         Only for tables with names.
 
     See Also
