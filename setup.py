@@ -10,7 +10,7 @@ from setuptools.command.build_ext import build_ext
 
 HEADERS = [str(path) for path in sorted(Path("_ext/include/treeml").glob("*"))]
 DEBUG = os.environ.get("TREEML_DEBUG") == "1"
-FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-fno-math-errno", "-Wno-psabi"]
+FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-fno-math-errno", "-Wno-psabi", "-pthread"]
 DEBUG_FLAGS = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-Wno-psabi"]
 
 
@@ -31,7 +31,7 @@ def extension(name: str) -> Extension:
         depends=HEADERS,
         language="c++",
         extra_compile_args=DEBUG_FLAGS if DEBUG else FLAGS,
-        extra_link_args=["-fsanitize=address,undefined"] if DEBUG else [],
+        extra_link_args=["-fsanitize=address,undefined"] if DEBUG else ["-pthread"],
     )
 
 

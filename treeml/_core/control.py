@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
+from collections.abc import Callable
 from typing import Literal
 
-Status = Literal["optimal", "time_limit", "memory_limit", "interrupted"]
+Status = Literal["optimal", "gap_tol", "time_limit", "memory_limit", "interrupted"]
 
 __all__ = ["Control", "SearchLimitWarning", "Status", "warn_of_limit"]
 
@@ -23,21 +25,41 @@ class Control:
     ----------
     time_limit : float or None, default=None
         Seconds of wall time; None: no limit.
+    memory_limit : int or None, default=None
+        Bytes that the search may allocate; None: no limit.
+    gap_tol : float, default=0.0
+        The search may end when its gap is no larger.
+    n_jobs : int or None, default=None
+        Threads; None is 1, -1 all processors.
+    progress : callable or None, default=None
+        ``progress(seconds, objective, lower_bound)`` is called about twenty times a second.
     stop_after : int or None, default=None
         End at this poll of the clock, whatever it shows: a stop that repeats, for tests.
     """
 
     time_limit: float | None = None
+    memory_limit: int | None = None
+    gap_tol: float = 0.0
+    n_jobs: int | None = None
+    progress: Callable[[float, float, float], object] | None = None
     stop_after: int | None = None
 
+    @property
+    def n_threads(self) -> int:
+        if self.n_jobs is None:
+            return 1
+        if self.n_jobs > 0:
+            return self.n_jobs
+        return max(1, (os.cpu_count() or 1) + 1 + self.n_jobs)
 
-def warn_of_limit(status: Status, objective: float, gap: float, time_limit: float | None) -> None:
+
+def warn_of_limit(status: Status, objective: float, gap: float, control: Control) -> None:
     """Say that a search was not completed, and how good its model is known to be."""
-    if status == "optimal":
+    if status in ("optimal", "gap_tol"):
         return
     why = {
-        "time_limit": f"time_limit={time_limit} was reached",
-        "memory_limit": "the memory limit was reached",
+        "time_limit": f"time_limit={control.time_limit} was reached",
+        "memory_limit": f"memory_limit={control.memory_limit} was reached",
         "interrupted": "the search was interrupted",
     }[status]
     warnings.warn(

@@ -9,20 +9,21 @@ import json
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
+from treeml._core.control import Status
 from treeml._core.table import ColumnType, Table
 from treeml._core.version import __version__
 from treeml.ir.predicate import Predicate, number_text
 
-Status = Literal["optimal", "time_limit", "memory_limit", "interrupted"]
 
 __all__ = ["Certificate", "Status", "certify", "data_hash", "hash_answers"]
 
 _BOX_WIDTH = 78
 _STOPPED = {
+    "gap_tol": "the gap was small enough",
     "time_limit": "the time limit was reached",
     "memory_limit": "the memory limit was reached",
     "interrupted": "the search was interrupted",
@@ -48,7 +49,7 @@ class Certificate:
         No such tree has a smaller objective.
     gap : float
         ``(objective - lower_bound) / objective``; 0 where both are 0.
-    status : {"optimal", "time_limit", "memory_limit", "interrupted"}
+    status : {"optimal", "gap_tol", "time_limit", "memory_limit", "interrupted"}
         Whether the proof was completed, or what ended it.
     how : str
         How it was proven, in words.
@@ -80,6 +81,8 @@ class Certificate:
         Release of treeml that made the certificate.
     seconds : float, default=0.0
         Time of the search.
+    max_leaf_nodes : int or None, default=None
+        Most leaves of the trees compared. None: no limit.
     """
 
     statement: str
@@ -102,6 +105,7 @@ class Certificate:
     data_hash: str = ""
     version: str = __version__
     seconds: float = 0.0
+    max_leaf_nodes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: every field by its name."""
@@ -120,11 +124,12 @@ class Certificate:
     def text(self) -> str:
         """The certificate as a box of lines for the terminal."""
         depth = "none" if self.max_depth is None else str(self.max_depth)
+        leaves = "" if self.max_leaf_nodes is None else f"max_leaf_nodes {self.max_leaf_nodes}, "
         figures = {
             "objective": f"{self.objective:.12g}",
             "lower bound": f"{self.lower_bound:.12g}",
             "gap": f"{self.gap:.1%} ({self.status.replace('_', ' ')})",
-            "trees": f"max_depth {depth}, min_samples_leaf {self.min_samples_leaf}, "
+            "trees": f"max_depth {depth}, {leaves}min_samples_leaf {self.min_samples_leaf}, "
             f"regularization {number_text(self.regularization)}, "
             f"{_several(self.n_predicates, 'predicate')}",
             "rows": f"{self.n_rows:,} of total weight {number_text(self.total)}",
@@ -160,6 +165,7 @@ def certify(
     regularization: float,
     min_samples_leaf: int,
     class_weight: Iterable[float],
+    max_leaf_nodes: int | None = None,
     how: str = "branch and bound over all trees",
     weighted: bool | None = None,
     weight_grid: str = "weights are integers, as they are",
@@ -196,7 +202,7 @@ def certify(
     if weighted is None:
         weighted = len(set(weights)) > 1 or not math.isclose(total, n_rows)
     gap = max(0.0, (objective - lower_bound) / objective) if objective > 0 else 0.0
-    space = _space(max_depth, len(predicates), int(min_samples_leaf))
+    space = _space(max_depth, max_leaf_nodes, len(predicates), int(min_samples_leaf))
     sample = _sample(int(n_rows), weighted, float(regularization))
     statement = _statement(objective, lower_bound, gap, status, space, sample)
     return Certificate(
@@ -219,6 +225,7 @@ def certify(
         rounding=float(rounding),
         data_hash=data_hash,
         seconds=float(seconds),
+        max_leaf_nodes=None if max_leaf_nodes is None else int(max_leaf_nodes),
     )
 
 
@@ -291,9 +298,14 @@ def _several(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _space(max_depth: int | None, n_predicates: int, min_samples_leaf: int) -> str:
+def _space(
+    max_depth: int | None, max_leaf_nodes: int | None, n_predicates: int, min_samples_leaf: int
+) -> str:
     """The trees that the theorem is about."""
-    depth = "" if max_depth is None else f" of depth <= {max_depth}"
+    limits = [] if max_depth is None else [f"depth <= {max_depth}"]
+    if max_leaf_nodes is not None:
+        limits.append(f"at most {max_leaf_nodes} {'leaf' if max_leaf_nodes == 1 else 'leaves'}")
+    depth = f" of {' and '.join(limits)}" if limits else ""
     these = f"this {n_predicates}" if n_predicates == 1 else f"these {n_predicates:,}"
     noun = "predicate" if n_predicates == 1 else "predicates"
     leaf = f" with at least {min_samples_leaf} rows in every leaf" if min_samples_leaf > 1 else ""

@@ -288,6 +288,12 @@ def _check_tree(found: _Findings, table: Table, codes: np.ndarray, weight: np.nd
         f"the smallest of the {len(leaves)} leaves has {least} rows",
         f"a leaf has {least} rows, the certificate asks for {at_least} or more",
     )
+    most = claim.get("max_leaf_nodes")
+    found.check(
+        most is None or len(leaves) <= most,
+        f"the tree has {len(leaves)} leaves",
+        f"the tree has {len(leaves)} leaves, the certificate allows {most}",
+    )
     errors = float(weighted[leaves].sum() - chosen[leaves].sum())
     cost = errors / max(float(weighted[0].sum()), math.ulp(0.0))
     found.objective = cost + float(claim["regularization"]) * len(leaves)
@@ -363,6 +369,11 @@ def _check_bound(
         least = program.least_below(claim["max_depth"], limit, budget)
     except OutOfWorkError:
         found.lines.append(not_proved)
+        return
+    if least < limit and claim.get("max_leaf_nodes") is not None:
+        found.lines.append(
+            "objective re-derived, bound not re-proved (a tree of more leaves has a smaller objective)"
+        )
         return
     found.bound_checked = True
     found.check(

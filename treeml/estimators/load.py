@@ -58,6 +58,7 @@ def loads(text: str) -> OptimalTreeClassifier:
     weights = certificate.class_weight
     model: Any = OptimalTreeClassifier(
         max_depth=certificate.max_depth,
+        max_leaf_nodes=certificate.max_leaf_nodes,
         regularization=certificate.regularization,
         min_samples_leaf=certificate.min_samples_leaf,
         class_weight=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -13,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from treeml import export
 from treeml._core.control import Control, warn_of_limit
-from treeml._core.params import HasMethods, Interval, StrOptions
+from treeml._core.params import HasMethods, Interval, Options, StrOptions
 from treeml._core.table import Table
 from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize import Binarizer
@@ -85,8 +86,22 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
     binarizer : Binarizer or None, default=None
         Makes predicates of the table's columns; it is cloned. None: ``Binarizer()``. A NumPy
         matrix of zeros and ones is taken as it is.
+    max_leaf_nodes : int or None, default=None
+        Most leaves. None: no limit.
     time_limit : float or None, default=60.0
         Seconds of the search.
+    memory_limit : int or None, default=None
+        Bytes that the search may allocate.
+    gap_tol : float, default=0.0
+        The search may end once the gap is no larger; 0: only with the proof.
+    n_jobs : int or None, default=None
+        Threads of the search; None is 1, -1 all processors. Objective, bound and status are the
+        same for any number; where several trees are optimal, several threads may find another.
+    verbose : int, default=0
+        1: objective and bound over time, on the terminal.
+    warm_start : bool, default=False
+        Keep the search, so that another ``fit`` on the same data goes on where this one ended,
+        as after a time limit or for a larger depth.
 
     Attributes
     ----------
@@ -94,7 +109,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         The model as data; every export and picture is made from it.
     objective_, lower_bound_, gap_ : float
         Of the tree; proven for all trees; their difference divided by ``objective_``.
-    status_ : {"optimal", "time_limit", "interrupted"}
+    status_ : {"optimal", "gap_tol", "time_limit", "memory_limit", "interrupted"}
     certificate_ : Certificate
         The theorem in words, with all that a third party needs to check it.
     n_leaves_ : int
@@ -130,11 +145,17 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_depth": [Interval(Integral, 0, None, closed="left"), None],
+        "max_leaf_nodes": [Interval(Integral, 1, None, closed="left"), None],
         "regularization": [Interval(Real, 0, 1, closed="both")],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "binarizer": [HasMethods(["fit_table", "encode"]), None],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
+        "memory_limit": [Interval(Integral, 0, None, closed="left"), None],
+        "gap_tol": [Interval(Real, 0, 1, closed="both")],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
     }
 
     def __init__(
@@ -145,14 +166,26 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         min_samples_leaf: int = 1,
         class_weight: dict | str | None = None,
         binarizer: Binarizer | None = None,
+        max_leaf_nodes: int | None = None,
         time_limit: float | None = 60.0,
+        memory_limit: int | None = None,
+        gap_tol: float = 0.0,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
     ) -> None:
         self.max_depth = max_depth
         self.regularization = regularization
         self.min_samples_leaf = min_samples_leaf
         self.class_weight = class_weight
         self.binarizer = binarizer
+        self.max_leaf_nodes = max_leaf_nodes
         self.time_limit = time_limit
+        self.memory_limit = memory_limit
+        self.gap_tol = gap_tol
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.warm_start = warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OptimalTreeClassifier:
         """Search for the tree.
@@ -183,13 +216,18 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         self._validate_params()
         dataset, codes, weights = self._read(X, y, sample_weight)
         dataset = dataset.with_classes(codes, len(self.classes_), weights)
+        control = self._control()
         result = optimal_tree(
             dataset,
             max_depth=self.max_depth,
+            max_leaf_nodes=self.max_leaf_nodes,
             regularization=self.regularization,
             min_samples_leaf=self.min_samples_leaf,
             class_weight=self._class_weight(),
-            control=Control(self.time_limit, getattr(self, "_stop_after", None)),
+            control=control,
+            resume=getattr(self, "result_", None) if self.warm_start else None,
+            keep=self.warm_start,
+            without=getattr(self, "_without", ()),
         )
         self.result_ = result
         self.tree_ = self._tree(result, dataset, codes, weights)
@@ -200,13 +238,13 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         self.n_leaves_ = result.n_leaves
         parameters = {
             name: getattr(self, name)
-            for name in ("max_depth", "regularization", "min_samples_leaf")
+            for name in ("max_depth", "max_leaf_nodes", "regularization", "min_samples_leaf")
         }
         self._certificate: Certificate | None = None
         self._proof: _Proof | None = _Proof(
             result, dataset, self.binarizer_, codes, weights, parameters
         )
-        warn_of_limit(self.status_, self.objective_, self.gap_, self.time_limit)
+        warn_of_limit(self.status_, self.objective_, self.gap_, control)
         return self
 
     @property
@@ -296,7 +334,10 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
     def __getstate__(self) -> Any:
         if getattr(self, "_proof", None) is not None:
             _ = self.certificate_  # training data stay behind
-        return super().__getstate__()
+        state = super().__getstate__()
+        if "result_" in state and state["result_"].handle is not None:
+            state["result_"] = dataclasses.replace(state["result_"], handle=None)
+        return state
 
     def _fitted_tree(self) -> Tree:
         check_is_fitted(self, "tree_")
@@ -305,9 +346,24 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
     def _table(self, X: Any) -> Table:
         return estimator_table(self, X, like=self._fitted_tree().columns)
 
+    def _control(self) -> Control:
+        return Control(
+            time_limit=self.time_limit,
+            memory_limit=self.memory_limit,
+            gap_tol=self.gap_tol,
+            n_jobs=self.n_jobs,
+            progress=_print_progress if self.verbose else None,
+            stop_after=getattr(self, "_stop_after", None),
+        )
+
     def _set_stop(self, after_polls: int) -> OptimalTreeClassifier:
         """End the search at a certain poll of its clock: a stop that repeats, for tests."""
         self._stop_after = after_polls
+        return self
+
+    def _leave_out(self, *bounds: str) -> OptimalTreeClassifier:
+        """Search without these bounds (`treeml.search.optimal_tree`), for tests."""
+        self._without = bounds
         return self
 
     def _read(
@@ -391,3 +447,10 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
             classes=self.classes_,
             class_weight=np.asarray(result.class_weight, dtype=np.float64),
         )
+
+
+def _print_progress(seconds: float, objective: float, lower_bound: float) -> None:
+    """One line on the terminal, rewritten in place where it is one."""
+    end = "\r" if sys.stderr.isatty() else "\n"
+    text = f"{seconds:8.1f} s   objective {objective:.6f}   lower bound {lower_bound:.6f}"
+    print(text, end=end, file=sys.stderr, flush=True)

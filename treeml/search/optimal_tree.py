@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
+from collections.abc import Collection
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +18,7 @@ from treeml.search.result import SearchResult
 
 __all__ = ["optimal_tree"]
 
-_STATUS: tuple[Status, ...] = ("optimal", "time_limit", "interrupted")
+_STATUS: tuple[Status, ...] = ("gap_tol", "time_limit", "memory_limit", "interrupted")
 _NO_LIMIT = 2**31 - 1
 _EXACT_COST = 2**53
 
@@ -25,10 +27,14 @@ def optimal_tree(
     dataset: BinaryDataset,
     *,
     max_depth: int | None,
+    max_leaf_nodes: int | None = None,
     regularization: float = 0.0,
     min_samples_leaf: int = 1,
     class_weight: np.ndarray | str | None = None,
     control: Control | None = None,
+    resume: SearchResult | None = None,
+    keep: bool = False,
+    without: Collection[str] = (),
 ) -> SearchResult:
     """The tree of least weighted misclassification plus a cost per leaf, with a proof.
 
@@ -43,6 +49,8 @@ def optimal_tree(
         With class counts (`BinaryDataset.with_classes`).
     max_depth : int or None
         0 is a single leaf; None: no limit.
+    max_leaf_nodes : int or None, default=None
+        Most leaves; None: no limit.
     regularization : float, default=0.0
         Cost of a leaf in units of the total.
     min_samples_leaf : int, default=1
@@ -51,7 +59,15 @@ def optimal_tree(
         Weight of each class in the objective. "balanced": total weight over (number of classes
         times weight of the class).
     control : Control, default=None
-        Time limit; Ctrl-C ends the search too, with the best tree so far.
+        Limits, threads, progress; Ctrl-C ends the search too, with the best tree so far.
+    resume : SearchResult, default=None
+        An earlier result of the same problem that was kept: the search goes on with what it
+        knew. Size and limits may differ; a handle of another problem is left aside.
+    keep : bool, default=False
+        Whether the result gets a handle to go on with; it holds the memory of the search.
+    without : collection of str, default=()
+        Bounds to leave out, for tests: "equivalent_points", "siblings", "archive", "splits",
+        "lookahead", "leaf_count".
 
     Returns
     -------
@@ -69,17 +85,35 @@ def optimal_tree(
     if regularization > 0:
         unit = 2 ** max(0, _EXACT_COST.bit_length() - 1 - total.bit_length())
     leaf_cost = round(Fraction(regularization) * unit * total)
-    cost, lower, stop, nodes, counters, raised = native.optimal_tree(
+    problem = _Problem(
         dataset.columns,
         dataset.n_rows,
         np.ascontiguousarray(dataset.statistics),
         weights,
-        unit=unit,
-        leaf_cost=leaf_cost,
-        min_samples_leaf=min(min_samples_leaf, _NO_LIMIT),
+        unit,
+        leaf_cost,
+        min(min_samples_leaf, _NO_LIMIT),
+        control.n_threads,
+        tuple(without),
+    )
+    handle = resume.handle if resume is not None else None
+    if not isinstance(handle, _Handle) or not handle.problem.same(problem):
+        handle = _Handle(problem, problem.search())
+    scale = unit * total
+    progress = control.progress
+
+    def report(seconds: float, upper: int, lower: int) -> None:
+        if progress is not None:
+            progress(seconds, upper / scale, lower / scale)
+
+    cost, lower, stop, nodes, counters, steps, raised = handle.search.run(
         max_depth=_NO_LIMIT if max_depth is None else min(max_depth, _NO_LIMIT),
+        max_leaf_nodes=_NO_LIMIT if max_leaf_nodes is None else min(max_leaf_nodes, _NO_LIMIT),
+        gap_tol=control.gap_tol,
         time_limit=-1.0 if control.time_limit is None else control.time_limit,
+        memory_limit=-1 if control.memory_limit is None else control.memory_limit,
         stop_after=-1 if control.stop_after is None else control.stop_after,
+        callback=None if progress is None else report,
     )
     for error in raised:
         if not isinstance(error, KeyboardInterrupt):
@@ -87,16 +121,62 @@ def optimal_tree(
     n_leaves = sum(column < 0 for column, _, _ in nodes)
     objective = (cost - leaf_cost * n_leaves) // unit / total + regularization * n_leaves
     proven = lower == cost
+    history = np.array(steps, dtype=np.float64).reshape(-1, 3)
+    history[:, 1:] /= scale
     return SearchResult(
         objective=objective,
-        lower_bound=objective if proven else min(objective, lower / (unit * total)),
+        lower_bound=objective if proven else min(objective, lower / scale),
         status="optimal" if proven else _STATUS[stop],
         nodes=np.array(nodes, dtype=np.int32).reshape(-1, 3),
         total=total / (factor * dataset.scale),
         class_weight=weights / factor,
         seconds=time.perf_counter() - start,
         counters=counters,
+        history=history,
+        handle=handle if keep else None,
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """What the native search is made of."""
+
+    columns: np.ndarray
+    n_rows: int
+    statistics: np.ndarray
+    class_weight: np.ndarray
+    unit: int
+    leaf_cost: int
+    min_samples_leaf: int
+    n_jobs: int
+    without: tuple[str, ...]
+
+    def search(self) -> native.TreeSearch:
+        return native.TreeSearch(
+            self.columns,
+            self.n_rows,
+            self.statistics,
+            self.class_weight,
+            unit=self.unit,
+            leaf_cost=self.leaf_cost,
+            min_samples_leaf=self.min_samples_leaf,
+            n_jobs=self.n_jobs,
+            without=self.without,
+        )
+
+    def same(self, other: _Problem) -> bool:
+        return all(
+            np.array_equal(getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Handle:
+    """A native search with its cache, and the problem that it belongs to."""
+
+    problem: _Problem
+    search: native.TreeSearch
 
 
 def _class_weights(

@@ -21,7 +21,8 @@ class SearchResult:
         Cost of the tree divided by the total, plus regularization times leaves.
     lower_bound : float
         No tree of the searched kind has a smaller objective.
-    status : {"optimal", "time_limit", "memory_limit", "interrupted"}
+    status : {"optimal", "gap_tol", "time_limit", "memory_limit", "interrupted"}
+        "optimal" only where the bound meets the objective.
     nodes : ndarray of int32, shape (n_nodes, 3)
         Column (-1: leaf), child for yes and for no; depth first, yes first.
     total : float
@@ -31,6 +32,11 @@ class SearchResult:
         Wall time of the search.
     counters : dict of str to int
         What the search did: pair_counts, subproblems, cache_hits, bound_skips, ...
+    history : ndarray of float64, shape (n_steps, 3)
+        What was known when: seconds, objective, lower bound.
+    handle : object
+        With it `optimal_tree(..., resume=result)` goes on where this search ended; None where
+        it was not asked for.
     """
 
     objective: float
@@ -41,6 +47,8 @@ class SearchResult:
     class_weight: np.ndarray
     seconds: float
     counters: dict[str, int]
+    history: np.ndarray
+    handle: object = None
 
     @property
     def gap(self) -> float:

@@ -9,6 +9,17 @@
 
 namespace treeml {
 
+// Which bounds a search uses: all of them but in tests, which switch each off. The search is exact with
+// any of them.
+struct BoundSwitches {
+    bool equivalent_points = true;  // residual weights: dataset.hpp
+    bool siblings = true;           // SiblingBounds
+    bool archive = true;            // Archive: solved nodes anywhere in the search
+    bool splits = true;             // Archive: their splits one by one
+    bool lookahead = true;          // capped cells: depth_two.hpp
+    bool leaf_count = true;         // useful_depth
+};
+
 // Bounds on the children of one node from the children already solved: the similarity bound (Hu, Rudin and
 // Seltzer, NeurIPS 2019, section 4; Demirovic et al., JMLR 2022, section 4.6) against every solved sibling.
 // A tree for the rows S serves S & A too, and errs on at most the rows of A \ S more when it is used for A:
@@ -49,27 +60,11 @@ class SiblingBounds {
     const Misclassification* objective_ = nullptr;
 };
 
-// Rows that answer every question alike end in one leaf, so all of them but the heaviest class are errors
-// of any tree: the equivalent points bound (Angelino et al., JMLR 2018, section 3.14).
-inline Cost equivalent_points(const BinaryDataset& data, const Misclassification& objective) {
-    Cost errors = 0;
-    for (int r = 0; r < data.n_rows; ++r) {
-        std::int64_t sum = 0, most = 0;
-        for (int c = 0; c < objective.n_classes; ++c) {
-            const std::int64_t weight = data.statistic(c, r) * objective.class_weight[c];
-            sum += weight;
-            most = std::max(most, weight);
-        }
-        errors += sum - most;
-    }
-    return objective.unit * errors + objective.leaf_cost;
-}
-
-// k leaves cost at least k * leaf_cost, so a tree cheaper than one leaf has at most (cost - 1) / leaf_cost
+// k leaves cost at least k * leaf_cost, so a tree cheaper than `cost` has at most (cost - 1) / leaf_cost
 // leaves and one less in depth (GOSDT, Lin et al., ICML 2020, section 3: bounds on the number of leaves).
-inline int useful_depth(Cost leaf, Cost leaf_cost, int depth) {
+inline int useful_depth(Cost cost, Cost leaf_cost, int depth) {
     if (!leaf_cost) return depth;
-    const Cost leaves = (leaf - 1) / leaf_cost;
+    const Cost leaves = (cost - 1) / leaf_cost;
     return int(std::max<Cost>(0, std::min<Cost>(depth, leaves - 1)));
 }
 

@@ -1,86 +1,156 @@
-// Solved and bounded subproblems: (row set, depth) -> lower bound, best tree known.
+// Solved and bounded subproblems, shared by the threads of a search:
+// (row set, depth, leaves) -> lower bound, best tree known.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <vector>
 
-#include "treeml/bitset.hpp"
-#include "treeml/objective.hpp"
+#include "treeml/control.hpp"
 
 namespace treeml {
 
 struct CacheEntry {
     Cost lower;
-    Cost upper;      // cost of the tree that splits on `column` first
-    int column;      // column of the root, -1: a leaf
-    int depth;
+    Cost upper;       // cost of the tree that splits on `column` first
+    int column;       // column of the root, -1: a leaf
+    int leaves_true;  // how many leaves its yes side may have
+    Size size;
     bool exact() const { return lower >= upper; }
 };
 
 class Cache {
   public:
-    explicit Cache(int n_words) : n_words_(n_words), slots_(1024, kEmpty) {}
+    // n_words: of a row set. Several threads need several stripes, each with a lock of its own.
+    Cache(int n_words, Control& control, bool shared) : n_words_(n_words), control_(&control), shared_(shared) {
+        stripes_ = std::vector<Stripe>(shared ? 64 : 1);
+    }
 
-    CacheEntry* find(const Word* rows, Word hash, int depth) {
-        for (std::size_t slot = start(hash, depth);; slot = (slot + 1) & (slots_.size() - 1)) {
-            if (slots_[slot] == kEmpty) return nullptr;
-            CacheEntry& entry = entries_[slots_[slot]];
-            if (entry.depth == depth && hashes_[slots_[slot]] == hash &&
-                !std::memcmp(row_set(slots_[slot]), rows, n_words_ * sizeof(Word)))
-                return &entry;
-        }
+    void follow(Control& control) { control_ = &control; }  // a search that goes on
+
+    bool find(const Word* rows, Word hash, Size size, CacheEntry& out) {
+        Stripe& stripe = at(hash);
+        const Lock lock(stripe, shared_);
+        const std::uint32_t found = locate(stripe, rows, hash, size);
+        if (found == kEmpty) return false;
+        out = stripe.entry(found);
+        return true;
     }
 
     // Keeps the tighter of what is known and what is given.
-    void store(const Word* rows, Word hash, int depth, Cost lower, Cost upper, int column) {
-        if (CacheEntry* entry = find(rows, hash, depth)) {
-            entry->lower = std::max(entry->lower, lower);
-            if (upper < entry->upper) {
-                entry->upper = upper;
-                entry->column = column;
+    void store(const Word* rows, Word hash, const CacheEntry& known) {
+        Stripe& stripe = at(hash);
+        const Lock lock(stripe, shared_);
+        const std::uint32_t found = locate(stripe, rows, hash, known.size);
+        if (found != kEmpty) {
+            CacheEntry& entry = stripe.entry(found);
+            entry.lower = std::max(entry.lower, known.lower);
+            if (known.upper < entry.upper) {
+                entry.upper = known.upper;
+                entry.column = known.column;
+                entry.leaves_true = known.leaves_true;
             }
             return;
         }
-        if (2 * (entries_.size() + 1) > slots_.size()) grow();
-        std::size_t slot = start(hash, depth);
-        while (slots_[slot] != kEmpty) slot = (slot + 1) & (slots_.size() - 1);
-        slots_[slot] = std::uint32_t(entries_.size());
-        keep(rows);
-        entries_.push_back({lower, upper, column, depth});
-        hashes_.push_back(hash);
+        if (2 * (stripe.size + 1) > stripe.slots.size()) grow(stripe);
+        const std::uint32_t e = stripe.size;
+        if (e % kBlock == 0) add_block(stripe);
+        stripe.entry(e) = known;
+        stripe.hash(e) = hash;
+        std::memcpy(stripe.rows(e, n_words_), rows, n_words_ * sizeof(Word));
+        ++stripe.size;
+        place(stripe, e);
     }
 
-    std::size_t size() const { return entries_.size(); }
+    std::size_t size() const {
+        std::size_t sum = 0;
+        for (const Stripe& stripe : stripes_) sum += stripe.size;
+        return sum;
+    }
 
   private:
     static constexpr std::uint32_t kEmpty = 0xffffffffu;
-    static constexpr std::size_t kBlock = 256;  // row sets of a block
+    static constexpr std::size_t kBlock = 64;  // row sets of a block
 
-    std::size_t start(Word hash, int depth) const {
-        return std::size_t((hash + Word(depth) * 0x9E3779B97F4A7C15ull) >> 7) & (slots_.size() - 1);
-    }
-    const Word* row_set(std::uint32_t at) const { return blocks_[at / kBlock].get() + (at % kBlock) * n_words_; }
-    void keep(const Word* rows) {  // row set of the entry that comes next
-        const std::size_t at = entries_.size();
-        if (at / kBlock == blocks_.size()) blocks_.push_back(std::make_unique<Word[]>(kBlock * n_words_));
-        std::memcpy(blocks_.back().get() + (at % kBlock) * n_words_, rows, n_words_ * sizeof(Word));
-    }
-    void grow() {
-        slots_.assign(slots_.size() * 2, kEmpty);
-        for (std::uint32_t e = 0; e < entries_.size(); ++e) {
-            std::size_t slot = start(hashes_[e], entries_[e].depth);
-            while (slots_[slot] != kEmpty) slot = (slot + 1) & (slots_.size() - 1);
-            slots_[slot] = e;
+    struct Block {
+        CacheEntry entry[kBlock];
+        Word hash[kBlock];
+        std::unique_ptr<Word[]> rows;
+    };
+    struct Stripe {
+        std::mutex mutex;
+        std::vector<std::uint32_t> slots = std::vector<std::uint32_t>(64, kEmpty);
+        std::uint32_t size = 0;
+        std::vector<std::unique_ptr<Block>> blocks;
+
+        CacheEntry& entry(std::uint32_t e) const { return blocks[e / kBlock]->entry[e % kBlock]; }
+        Word& hash(std::uint32_t e) const { return blocks[e / kBlock]->hash[e % kBlock]; }
+        Word* rows(std::uint32_t e, int n_words) const { return blocks[e / kBlock]->rows.get() + (e % kBlock) * n_words; }
+    };
+    struct Lock {
+        Lock(Stripe& stripe, bool shared) : mutex(shared ? &stripe.mutex : nullptr) {
+            if (mutex) mutex->lock();
         }
+        ~Lock() {
+            if (mutex) mutex->unlock();
+        }
+        std::mutex* mutex;
+    };
+
+    Stripe& at(Word hash) { return stripes_[(hash >> 57) & (stripes_.size() - 1)]; }
+    static std::size_t start(const Stripe& stripe, Word hash, Size size) {
+        const Word key = hash + Word(size.depth) * 0x9E3779B97F4A7C15ull + Word(size.leaves) * 0xD6E8FEB86659FD93ull;
+        return std::size_t(key >> 7) & (stripe.slots.size() - 1);
+    }
+    std::uint32_t locate(const Stripe& stripe, const Word* rows, Word hash, Size size) const {
+        for (std::size_t slot = start(stripe, hash, size);; slot = (slot + 1) & (stripe.slots.size() - 1)) {
+            const std::uint32_t e = stripe.slots[slot];
+            if (e == kEmpty) return kEmpty;
+            const CacheEntry& entry = stripe.entry(e);
+            if (entry.size.depth == size.depth && entry.size.leaves == size.leaves && stripe.hash(e) == hash &&
+                !std::memcmp(stripe.rows(e, n_words_), rows, n_words_ * sizeof(Word)))
+                return e;
+        }
+    }
+    void add_block(Stripe& stripe) {
+        auto block = std::make_unique<Block>();
+        block->rows = std::make_unique_for_overwrite<Word[]>(kBlock * n_words_);
+        stripe.blocks.push_back(std::move(block));
+        control_->allocated(std::int64_t(sizeof(Block) + kBlock * n_words_ * sizeof(Word)));
+    }
+    static void place(Stripe& stripe, std::uint32_t e) {
+        std::size_t slot = start(stripe, stripe.hash(e), stripe.entry(e).size);
+        while (stripe.slots[slot] != kEmpty) slot = (slot + 1) & (stripe.slots.size() - 1);
+        stripe.slots[slot] = e;
+    }
+    void grow(Stripe& stripe) {
+        control_->allocated(std::int64_t(stripe.slots.size() * sizeof(std::uint32_t)));
+        stripe.slots.assign(stripe.slots.size() * 2, kEmpty);
+        for (std::uint32_t e = 0; e < stripe.size; ++e) place(stripe, e);
     }
 
     int n_words_;
-    std::vector<std::uint32_t> slots_;
-    std::vector<CacheEntry> entries_;
-    std::vector<Word> hashes_;
-    std::vector<std::unique_ptr<Word[]>> blocks_;
+    Control* control_;
+    bool shared_;
+    std::vector<Stripe> stripes_;
+};
+
+// Which subproblems a thread is at, so that another one takes others first (ABDADA, Weill, ICCA Journal
+// 1996, section 2). A slot that is overwritten costs a little time, never an answer.
+class Busy {
+  public:
+    bool holds(Word key) const { return slots_[key % kSlots].load(std::memory_order_relaxed) == key; }
+    void enter(Word key) { slots_[key % kSlots].store(key, std::memory_order_relaxed); }
+    void leave(Word key) {
+        if (holds(key)) slots_[key % kSlots].store(0, std::memory_order_relaxed);
+    }
+
+  private:
+    static constexpr std::size_t kSlots = 1024;
+    std::atomic<Word> slots_[kSlots] = {};
 };
 
 }  // namespace treeml

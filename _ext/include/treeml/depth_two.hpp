@@ -3,7 +3,9 @@
 // section 4.3); bit-parallel counts 16 columns at a time, one matrix for both siblings, are ours.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <vector>
 
 #include "treeml/bitset.hpp"
 #include "treeml/objective.hpp"
@@ -30,6 +32,8 @@ struct Side {
     const T* total;  // [count]
     T* below1;       // least errors of two leaves where the column is 1
     T* below0;
+    T* capped1;      // the same with capped cells (see PairProblem)
+    T* capped0;
 };
 
 template <class T>
@@ -37,7 +41,15 @@ struct PairProblem {
     int n_classes;
     T least_rows;
     T infeasible;  // twice this still fits T
+    // A cell of e errors, divided further at will, costs at least min(e, leaf_cost / unit) errors and a leaf.
+    // In units of 2^-cap_shift errors, rounded down:
+    T cap_from, cap;
+    T no_cell;  // stands for an empty cell
+    int cap_shift;
 };
+
+// What a run of the kernel has to know of a node, beside its pairs.
+enum PairMode { kPlain, kLeafLimit, kCapped };
 
 // A stretch of rows that a child keeps: ones of `mask` in a source word, and where they go.
 struct Piece {
@@ -52,10 +64,12 @@ struct Piece {
 template <class T>
 struct Kernels {
     using ScorePairs = void (*)(const Chunks&, const PairProblem<T>&, T* const*, Side<T>&, Side<T>&);
-    ScorePairs score_pairs[2][2][2];  // [two classes][sibling][leaf limit]
+    ScorePairs score_pairs[2][2][3];  // [two classes][sibling][mode]
     void (*project_words)(const Word*, int, int, const Piece*, int, Word*, int);
     void (*project_across)(const Word*, int, int, const Piece*, int, Word*, long, T* const*);
     void (*to_chunks)(const Word*, int, long, std::uint16_t*);
+    void (*digest)(const Word*, int, int, const int*, int, const Word*, int, Word*, std::uint32_t*);
+    std::int64_t (*count_difference)(const Word*, const Word*, int, std::int64_t);
     bool needs_moves;  // pieces carry their moves
 };
 
@@ -107,6 +121,18 @@ inline void plan_moves(Piece& piece) {
         zeros &= ~prefix;
         piece.moves[step] = moved;
     }
+}
+
+// Appends the piece that takes `mask` of word `source` to row `at` of a group that starts at word `base`;
+// returns how many rows it takes.
+inline int add_piece(Word mask, int source, int base, std::int64_t at, const Group& group, bool needs_moves,
+                     std::vector<Piece>& out) {
+    const int ones = std::popcount(mask);
+    Piece piece{mask, {}, source, base + int(at / kWordBits), int(at % kWordBits), false, group.of, group.weight};
+    piece.spills = piece.shift + ones > kWordBits;
+    if (needs_moves) plan_moves(piece);
+    out.push_back(piece);
+    return ones;
 }
 
 }  // namespace treeml

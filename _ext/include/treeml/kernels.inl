@@ -73,6 +73,19 @@ TREEML_INLINE Lanes<T> where_enough(const Lanes<T>& rows, const Lanes<T>& least,
     return out;
 }
 
+// The capped cost of a cell with this error and number of rows; no cell may be empty.
+template <class T>
+TREEML_INLINE Lanes<T> capped(const Lanes<T>& x, const Lanes<T>& rows, const PairProblem<T>& problem) {
+    const Lanes<T> from = fill(problem.cap_from), cap = fill(problem.cap), no = fill(problem.no_cell);
+    Lanes<T> out = lesser(x, from);
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) {
+        out.v[k] <<= problem.cap_shift;
+        out.v[k] = out.v[k] < cap.v[k] ? out.v[k] : cap.v[k];
+        out.v[k] = rows.v[k] == 0 ? no.v[k] : out.v[k];
+    }
+    return out;
+}
+
 template <class T>
 TREEML_INLINE T least_lane(const Lanes<T>& x) {
     T lanes[16];
@@ -157,7 +170,7 @@ TREEML_INLINE Lanes<T> count_class(const Chunks& in, int c, const std::uint16_t*
 
 // The four cells of the pair (i, j): least errors when a leaf stands in each. K = 2: the lesser class
 // count; otherwise the total less the greatest class count.
-template <class T, int K, bool LIMIT>
+template <class T, int K, int MODE>
 struct Cells {
     Lanes<T> e11, e10, e01, e00;  // K = 2: the errors; else the greatest class counts until finish()
     Lanes<T> t11, t10, t01, t00;
@@ -167,12 +180,14 @@ struct Cells {
         const Lanes<T> x10 = i_ones - x, x01 = j_ones - x, x00 = i_zeros - x01;
         if (c == 0) {
             e11 = t11 = x, e10 = t10 = x10, e01 = t01 = x01, e00 = t00 = x00;
-        } else if constexpr (K == 2) {
+            return;
+        }
+        if constexpr (K == 2) {
             e11 = lesser(e11, x), e10 = lesser(e10, x10), e01 = lesser(e01, x01), e00 = lesser(e00, x00);
         } else {
             e11 = greater(e11, x), e10 = greater(e10, x10), e01 = greater(e01, x01), e00 = greater(e00, x00);
-            t11 = t11 + x, t10 = t10 + x10, t01 = t01 + x01, t00 = t00 + x00;
         }
+        if constexpr (K != 2 || MODE == kCapped) t11 = t11 + x, t10 = t10 + x10, t01 = t01 + x01, t00 = t00 + x00;
     }
     TREEML_INLINE void finish() {
         if constexpr (K != 2) e11 = t11 - e11, e10 = t10 - e10, e01 = t01 - e01, e00 = t00 - e00;
@@ -189,33 +204,55 @@ struct Cells {
 
 template <class T>
 struct Best {  // of root i, in registers
-    Lanes<T> below1, below0;
+    Lanes<T> below1, below0, capped1, capped0;
 };
 
-template <class T, int K, bool LIMIT>
-TREEML_INLINE void score_pair(const Cells<T, K, LIMIT>& cell, Best<T>& best, Side<T>& side, int j) {
+template <class T, int K, int MODE>
+TREEML_INLINE void score_pair(Cells<T, K, MODE>& cell, const PairProblem<T>& problem, Best<T>& best, Side<T>& side, int j) {
     best.below1 = lesser(best.below1, cell.e11 + cell.e10);
     best.below0 = lesser(best.below0, cell.e01 + cell.e00);
     store(side.below1 + j, lesser(load(side.below1 + j), cell.e11 + cell.e01));
     store(side.below0 + j, lesser(load(side.below0 + j), cell.e10 + cell.e00));
+    if constexpr (MODE == kCapped) {
+        cell.e11 = capped(cell.e11, cell.t11, problem), cell.e10 = capped(cell.e10, cell.t10, problem);
+        cell.e01 = capped(cell.e01, cell.t01, problem), cell.e00 = capped(cell.e00, cell.t00, problem);
+        best.capped1 = lesser(best.capped1, cell.e11 + cell.e10);
+        best.capped0 = lesser(best.capped0, cell.e01 + cell.e00);
+        store(side.capped1 + j, lesser(load(side.capped1 + j), cell.e11 + cell.e01));
+        store(side.capped0 + j, lesser(load(side.capped0 + j), cell.e10 + cell.e00));
+    }
+}
+
+template <class T, int MODE>
+TREEML_INLINE void keep_best(const Best<T>& best, Side<T>& side, int i) {
+    const T b1 = least_lane(best.below1), b0 = least_lane(best.below0);
+    if (b1 < side.below1[i]) side.below1[i] = b1;
+    if (b0 < side.below0[i]) side.below0[i] = b0;
+    if constexpr (MODE == kCapped) {
+        const T c1 = least_lane(best.capped1), c0 = least_lane(best.capped0);
+        if (c1 < side.capped1[i]) side.capped1[i] = c1;
+        if (c0 < side.capped0[i]) side.capped0[i] = c0;
+    }
 }
 
 // For every root column i, the least errors of two leaves on either side of it. Counts the pairs of the
 // rows in `in`. SIBLING: those are the rows of one child; `other` is the sibling, whose counts are those
 // of the parent (`pairs`) less these. Otherwise the counts are kept in `pairs`.
-template <class T, int K, bool SIBLING, bool LIMIT>
+template <class T, int K, bool SIBLING, int MODE>
 TREEML_TARGET void score_pairs(const Chunks& in, const PairProblem<T>& problem, T* const* pairs, Side<T>& side,
                                Side<T>& other) {
+    constexpr bool LIMIT = MODE == kLeafLimit;
     const int p = in.n_columns, n_classes = K == 2 ? 2 : problem.n_classes;
     const long width = in.width;
     Chunk16* a = (Chunk16*)in.broadcast;
     for (int i = 0; i + 1 < p; ++i) {
         const std::uint16_t* column = in.chunks + i;
         for (int k = 0; k < in.total_chunks; ++k) a[k] = column[k * width] - Chunk16{};
-        Best<T> best = {fill(problem.infeasible), fill(problem.infeasible)};
+        const Lanes<T> none = fill(problem.infeasible);
+        Best<T> best = {none, none, none, none};
         Best<T> best_other = best;
         for (int j = i + 1; j < p; j += 16) {
-            Cells<T, K, LIMIT> cell = {}, cell_other = {};
+            Cells<T, K, MODE> cell = {}, cell_other = {};
             for (int c = 0; c < n_classes + LIMIT; ++c) {
                 const Lanes<T> x = count_class<T>(in, c, in.chunks + j, a);
                 T* at = pairs[c] + i * width + j;
@@ -247,17 +284,11 @@ TREEML_TARGET void score_pairs(const Chunks& in, const PairProblem<T>& problem, 
                 cell.finish();
                 if constexpr (SIBLING) cell_other.finish();
             }
-            score_pair(cell, best, side, j);
-            if constexpr (SIBLING) score_pair(cell_other, best_other, other, j);
+            score_pair<T, K, MODE>(cell, problem, best, side, j);
+            if constexpr (SIBLING) score_pair<T, K, MODE>(cell_other, problem, best_other, other, j);
         }
-        const T b1 = least_lane(best.below1), b0 = least_lane(best.below0);
-        if (b1 < side.below1[i]) side.below1[i] = b1;
-        if (b0 < side.below0[i]) side.below0[i] = b0;
-        if constexpr (SIBLING) {
-            const T o1 = least_lane(best_other.below1), o0 = least_lane(best_other.below0);
-            if (o1 < other.below1[i]) other.below1[i] = o1;
-            if (o0 < other.below0[i]) other.below0[i] = o0;
-        }
+        keep_best<T, MODE>(best, side, i);
+        if constexpr (SIBLING) keep_best<T, MODE>(best_other, other, i);
     }
 }
 
@@ -334,15 +365,49 @@ TREEML_TARGET inline void to_chunks(const Word* from, int n_words, long width, s
     }
 }
 
+// Of every column: its ones in each group, and a hash that it shares with its complement (`valid` marks the
+// bits in use, `first` a word whose lowest bit is one of them).
+TREEML_TARGET inline void digest(const Word* words, int n_columns, int stride, const int* offset, int n_groups,
+                                 const Word* valid, int first, Word* hashes, std::uint32_t* ones) {
+    for (int j = 0; j < n_columns; ++j) {
+        const Word* at = words + (long)j * stride;
+        const Word flip = at[first] & 1 ? ~Word(0) : 0;
+        Word h = 7;
+        for (int g = 0; g < n_groups; ++g) {
+            std::uint32_t sum = 0;
+            for (int w = offset[g]; w < offset[g + 1]; ++w) {
+                sum += (std::uint32_t)__builtin_popcountll(at[w]);
+                h = (h ^ ((at[w] ^ flip) & valid[w])) * 0x9E3779B97F4A7C15ull;
+                h ^= h >> 29;
+            }
+            ones[(long)j * n_groups + g] = sum;
+        }
+        hashes[j] = h;
+    }
+}
+
+// Bits of a that are not in s; any number above `enough` where there are more.
+TREEML_TARGET inline std::int64_t count_difference(const Word* a, const Word* s, int n, std::int64_t enough) {
+    std::int64_t sum = 0;
+    for (int w = 0; w < n;) {
+        const int end = n < w + 16 ? n : w + 16;
+        for (; w < end; ++w) sum += __builtin_popcountll(a[w] & ~s[w]);
+        if (sum > enough) break;
+    }
+    return sum;
+}
+
 template <class T>
 Kernels<T> kernels() {
-    return {{{{score_pairs<T, 0, false, false>, score_pairs<T, 0, false, true>},
-              {score_pairs<T, 0, true, false>, score_pairs<T, 0, true, true>}},
-             {{score_pairs<T, 2, false, false>, score_pairs<T, 2, false, true>},
-              {score_pairs<T, 2, true, false>, score_pairs<T, 2, true, true>}}},
+    return {{{{score_pairs<T, 0, false, kPlain>, score_pairs<T, 0, false, kLeafLimit>, nullptr},
+              {score_pairs<T, 0, true, kPlain>, score_pairs<T, 0, true, kLeafLimit>, score_pairs<T, 0, true, kCapped>}},
+             {{score_pairs<T, 2, false, kPlain>, score_pairs<T, 2, false, kLeafLimit>, nullptr},
+              {score_pairs<T, 2, true, kPlain>, score_pairs<T, 2, true, kLeafLimit>, score_pairs<T, 2, true, kCapped>}}},
             project_words,
             project_across<T>,
             to_chunks,
+            digest,
+            count_difference,
             TREEML_LEVEL == 0};
 }
 

@@ -16,6 +16,12 @@ inline Word mix(Word h, Word x) {
     return h ^ (h >> 29);
 }
 
+inline Word hash_rows(const std::vector<Word>& rows) {
+    Word hash = 0x243F6A8885A308D3ull;
+    for (Word w : rows) hash = mix(hash, w);
+    return hash;
+}
+
 inline long padded_width(int n_columns) { return (n_columns + 30) / 16 * 16; }
 
 // What stays the same below the root: groups, classes and kernels.
@@ -25,6 +31,7 @@ struct Frame {
     std::vector<Group> groups;
     std::vector<int> first_group;      // of each count (class, then rows)
     std::vector<std::int64_t> weight;  // of each group
+    std::vector<int> first_word;       // of each group in a row set of the root
     Kernels<T> kernels;
     bool two_classes;
 
@@ -60,6 +67,7 @@ struct Node {
     Buffer<Word> words;              // n_columns x stride
     Buffer<std::uint16_t> chunks;
     std::vector<int> id;             // column of the root that stands for each local column
+    std::vector<int> place;          // of each column of the root, the equal or complementary one here; -1: constant
     std::vector<Word> row_set;       // which rows of the root
     Word hash = 0;
     Counts<T> counts;
@@ -100,26 +108,9 @@ struct Node {
         has_chunks = false;
     }
 
-    void set_row_set(std::vector<Word> set) {
-        row_set = std::move(set);
-        hash = 0x243F6A8885A308D3ull;
-        for (Word w : row_set) hash = mix(hash, w);
-    }
-
-    void count_ones(const Frame<T>& frame) {
-        width = padded_width(n_columns);
-        const std::vector<T> total = counts.total;
-        counts.shape(frame.n_counts(), width);
-        counts.total = total;
-        counts.clear(width);
-        for (int j = 0; j < n_columns; ++j) {
-            const Word* at = column(j);
-            for (int g = 0; g < frame.n_groups(); ++g) {
-                std::int64_t ones = 0;
-                for (int w = offset[g]; w < offset[g + 1]; ++w) ones += std::popcount(at[w]);
-                counts.ones[frame.groups[g].of][j] += T(ones * frame.weight[g]);
-            }
-        }
+    void set_row_set(const std::vector<Word>& set) {
+        row_set = set;
+        hash = hash_rows(row_set);
     }
 
     void make_chunks(const Frame<T>& frame) {
@@ -150,7 +141,9 @@ class Projector {
         out.n_columns = node.n_columns;
         out.id = node.id;
         keep_distinct_columns(out);
-        out.count_ones(frame_);
+        out.place.resize(node.place.size());
+        for (std::size_t g = 0; g < node.place.size(); ++g)
+            out.place[g] = node.place[g] < 0 ? -1 : stands_for_[node.place[g]];
     }
 
     // The same with all columns of the node, as chunks and counts only: what the pair kernel needs.
@@ -172,52 +165,74 @@ class Projector {
         out.has_chunks = true;
     }
 
-    // Drops constant columns and those equal or complementary to an earlier one.
+    // Drops constant columns and those equal or complementary to an earlier one, and counts the others.
+    // stands_for(j): where column j, its equal or its complement is now; -1: constant.
     void keep_distinct_columns(Node<T>& node) {
-        const int stride = node.stride();
+        const int stride = node.stride(), n_groups = frame_.n_groups(), n = node.n_columns;
         valid_.resize(stride);
         std::int64_t all = 0;
         int first = -1;
-        for (int g = 0; g < frame_.n_groups(); ++g) {
+        for (int g = 0; g < n_groups; ++g) {
             for (int w = node.offset[g]; w < node.offset[g + 1]; ++w)
                 valid_[w] = valid_bits(node.rows[g], w - node.offset[g]);
             all += node.rows[g];
             if (first < 0 && node.rows[g]) first = node.offset[g];
         }
         int slots = 64;
-        while (slots < 2 * node.n_columns + 2) slots *= 2;
+        while (slots < 2 * n + 2) slots *= 2;
         table_.assign(slots, -1);
-        hashes_.resize(node.n_columns);
+        hashes_.resize(n);
+        stands_for_.assign(n, -1);
+        ones_.resize(std::size_t(n) * n_groups);
+        if (first >= 0)
+            frame_.kernels.digest(node.words.data(), n, stride, node.offset.data(), n_groups, valid_.data(), first,
+                                  hashes_.data(), ones_.data());
         int kept = 0;
-        for (int j = 0; j < node.n_columns; ++j) {
-            Word* at = node.words.data() + std::size_t(j) * stride;
-            std::int64_t ones = 0;
-            for (int w = 0; w < stride; ++w) ones += std::popcount(at[w]);
-            if (ones == 0 || ones == all) continue;
-            const Word flip = at[first] & 1 ? ~Word(0) : 0;  // hash of the column or its complement
-            Word h = 7;
-            for (int w = 0; w < stride; ++w) h = mix(h, (at[w] ^ flip) & valid_[w]);
-            int slot = int(h & (slots - 1));
-            bool known = false;
-            for (; table_[slot] >= 0 && !known; slot = (slot + 1) & (slots - 1))
-                known = hashes_[table_[slot]] == h && same(node, table_[slot], at, flip, first);
-            if (known) continue;
-            table_[slot] = kept;
-            hashes_[kept] = h;
+        for (int j = 0; j < n && first >= 0; ++j) {
+            const std::uint32_t* ones = ones_.data() + std::size_t(j) * n_groups;
+            const std::int64_t sum = std::accumulate(ones, ones + n_groups, std::int64_t(0));
+            if (sum == 0 || sum == all) continue;
+            const Word* at = node.column(j);
+            int slot = int(hashes_[j] & (slots - 1));
+            while (table_[slot] >= 0 && !(hashes_[table_[slot]] == hashes_[j] && same(node, table_[slot], at, first)))
+                slot = (slot + 1) & (slots - 1);
+            if (table_[slot] >= 0) {
+                stands_for_[j] = table_[slot];
+                continue;
+            }
+            stands_for_[j] = table_[slot] = kept;
+            hashes_[kept] = hashes_[j];
             if (kept != j) {
                 std::memmove(node.words.data() + std::size_t(kept) * stride, at, stride * sizeof(Word));
+                std::memmove(ones_.data() + std::size_t(kept) * n_groups, ones, n_groups * sizeof(std::uint32_t));
                 node.id[kept] = node.id[j];
             }
             ++kept;
         }
         node.n_columns = kept;
         node.id.resize(kept);
+        count(node);
     }
 
+    int stands_for(int j) const { return stands_for_[j]; }
+
   private:
-    bool same(const Node<T>& node, int other, const Word* at, Word flip, int first) const {
+    void count(Node<T>& node) const {
+        node.width = padded_width(node.n_columns);
+        const std::vector<T> total = node.counts.total;
+        node.counts.shape(frame_.n_counts(), node.width);
+        node.counts.total = total;
+        node.counts.clear(node.width);
+        const int n_groups = frame_.n_groups();
+        for (int g = 0; g < n_groups; ++g) {
+            T* to = node.counts.ones[frame_.groups[g].of];
+            for (int j = 0; j < node.n_columns; ++j)
+                to[j] = T(to[j] + T(ones_[std::size_t(j) * n_groups + g]) * T(frame_.weight[g]));
+        }
+    }
+    bool same(const Node<T>& node, int other, const Word* at, int first) const {
         const Word* b = node.column(other);
-        const Word turn = (b[first] & 1 ? ~Word(0) : 0) ^ flip;
+        const Word turn = (at[first] ^ b[first]) & 1 ? ~Word(0) : 0;
         for (int w = 0; w < node.stride(); ++w)
             if ((at[w] ^ b[w] ^ turn) & valid_[w]) return false;
         return true;
@@ -234,13 +249,7 @@ class Projector {
             for (int w = node.offset[g]; w < node.offset[g + 1]; ++w) {
                 Word mask = value ? column[w] : ~column[w] & valid_bits(node.rows[g], w - node.offset[g]);
                 if (!mask) continue;
-                const int ones = std::popcount(mask);
-                Piece piece{mask, {}, w, base + int(at / kWordBits), int(at % kWordBits), false,
-                            frame_.groups[g].of, frame_.weight[g]};
-                piece.spills = piece.shift + ones > kWordBits;
-                if (frame_.kernels.needs_moves) plan_moves(piece);
-                pieces_.push_back(piece);
-                at += ones;
+                at += add_piece(mask, w, base, at, frame_.groups[g], frame_.kernels.needs_moves, pieces_);
             }
             out.rows[g] = at;
             base += words_for(at);
@@ -252,7 +261,8 @@ class Projector {
     std::vector<Piece> pieces_;
     Buffer<Word> across_;
     std::vector<Word> valid_, hashes_;
-    std::vector<int> table_;
+    std::vector<int> table_, stands_for_;
+    std::vector<std::uint32_t> ones_;
 };
 
 }  // namespace treeml

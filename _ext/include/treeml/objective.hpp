@@ -11,6 +11,12 @@ namespace treeml {
 using Cost = std::int64_t;
 inline constexpr Cost kInfinite = std::numeric_limits<Cost>::max() / 4;
 
+// How large a tree may be.
+struct Size {
+    int depth;
+    int leaves;
+};
+
 // Weighted misclassification of K >= 1 classes. A row of class c and weight w that is misclassified
 // costs class_weight[c] * w errors; a leaf predicts the class of largest weighted count.
 //

@@ -11,7 +11,14 @@ namespace treeml {
 
 struct BestSplit {
     Cost cost;
-    int column;  // -1: a leaf
+    int column;       // -1: a leaf
+    int leaves_true;  // how many leaves its yes side may have
+};
+
+// What the kernel says of one node.
+struct DepthTwo {
+    BestSplit best[5];  // [l]: the best tree of at most l leaves
+    Cost lower;         // capped run: no tree of any depth is cheaper
 };
 
 // Pair counts of a node, kept while its children are scored, and the overlap of columns over all classes.
@@ -49,46 +56,60 @@ template <class T>
 class PairScorer {
   public:
     explicit PairScorer(const Frame<T>& frame) : frame_(frame), objective_(frame.objective) {
+        constexpr T most = std::numeric_limits<T>::max();
         problem_.n_classes = objective_.n_classes;
-        problem_.least_rows = T(std::min<std::uint64_t>(objective_.min_samples_leaf, std::numeric_limits<T>::max()));
-        problem_.infeasible = objective_.limits_leaves() ? std::numeric_limits<T>::max() / 2
-                                                         : std::numeric_limits<T>::max();
+        problem_.least_rows = T(std::min<std::uint64_t>(objective_.min_samples_leaf, most));
+        problem_.infeasible = objective_.limits_leaves() ? most / 2 : most;
+        problem_.no_cell = most / 2;
+        // The cap of a cell in errors, with as many binary digits as fit.
+        const Cost errors = objective_.leaf_cost / objective_.unit;
+        can_cap_ = objective_.leaf_cost > 0 && !objective_.limits_leaves() && errors < Cost(most / 8);
+        if (!can_cap_) return;
+        problem_.cap_shift = 0;
+        while (problem_.cap_shift < 6 && (errors + 1) << (problem_.cap_shift + 1) < Cost(most / 4)) ++problem_.cap_shift;
+        problem_.cap_from = T(errors + 1);
+        const Cost rest = objective_.leaf_cost - errors * objective_.unit;  // shifted apart: no overflow
+        problem_.cap = T((errors << problem_.cap_shift) + ((rest << problem_.cap_shift) / objective_.unit));
     }
 
-    // Best tree of depth two for the node; its pair counts are kept in `pairs`.
-    BestSplit score(Node<T>& node, PairCounts<T>& pairs) {
+    bool can_cap() const { return can_cap_; }
+
+    // Best trees of depth two for the node; its pair counts are kept in `pairs`.
+    DepthTwo score(Node<T>& node, PairCounts<T>& pairs, int leaves) {
         node.make_chunks(frame_);
         pairs.shape(frame_.n_counts(), node.n_columns, node.width);
-        Side<T> side = start(node.counts, node.n_columns, node.width, 0), none{};
-        run(node, pairs, side, none, false);
+        Side<T> side = start(node.counts, node.n_columns, node.width, 0, false), none{};
+        run(node, pairs, side, none, false, objective_.limits_leaves() ? kLeafLimit : kPlain);
         for (int c = 0; c < frame_.n_counts(); ++c)
             for (int i = 0; i < node.n_columns; ++i)
                 pairs.counts[c][i * node.width + i] = node.counts.ones[c][i];
-        return best(side, node.n_columns);
+        return best(side, node.n_columns, leaves, false);
     }
 
     // Best trees of depth two for both children of `node` on a column; `half` holds the rows of one.
-    std::pair<BestSplit, BestSplit> score_children(const Node<T>& node, const Node<T>& half, PairCounts<T>& pairs) {
+    // `capped` computes their lower bounds for any depth too.
+    std::pair<DepthTwo, DepthTwo> score_children(const Node<T>& node, const Node<T>& half, PairCounts<T>& pairs,
+                                                 int leaves, bool capped) {
         rest_.shape(frame_.n_counts(), node.width);
         for (int c = 0; c < frame_.n_counts(); ++c) {
             rest_.total[c] = T(node.counts.total[c] - half.counts.total[c]);
             for (long j = 0; j < node.width; ++j)
                 rest_.ones[c][j] = T(node.counts.ones[c][j] - half.counts.ones[c][j]);
         }
-        Side<T> side = start(half.counts, node.n_columns, node.width, 0);
-        Side<T> other = start(rest_, node.n_columns, node.width, 1);
-        run(half, pairs, side, other, true);
-        return {best(side, node.n_columns), best(other, node.n_columns)};
+        Side<T> side = start(half.counts, node.n_columns, node.width, 0, capped);
+        Side<T> other = start(rest_, node.n_columns, node.width, 1, capped);
+        run(half, pairs, side, other, true, capped ? kCapped : objective_.limits_leaves() ? kLeafLimit : kPlain);
+        return {best(side, node.n_columns, leaves, capped), best(other, node.n_columns, leaves, capped)};
     }
 
     // Best tree of depth one.
     BestSplit stump(const Node<T>& node) const {
-        BestSplit out{leaf(node.counts.total.data()), -1};
+        BestSplit out{leaf(node.counts.total.data()), -1, 1};
         for (int j = 0; j < node.n_columns; ++j) {
             const Split s = split(node.counts.ones.data(), node.counts.total.data(), j);
             if (!s.feasible) continue;
             const Cost cost = objective_.unit * (s.errors1 + s.errors0) + 2 * objective_.leaf_cost;
-            if (cost < out.cost) out = {cost, j};
+            if (cost < out.cost) out = {cost, j, 1};
         }
         return out;
     }
@@ -108,7 +129,7 @@ class PairScorer {
   private:
     struct Split {
         std::int64_t errors1, errors0;
-        bool feasible;
+        bool feasible, constant;
     };
 
     Split split(T* const* ones, const T* total, int j) const {
@@ -123,16 +144,18 @@ class PairScorer {
             const std::int64_t rows = ones[objective_.n_classes][j], all = total[objective_.n_classes];
             feasible = std::min(rows, all - rows) >= objective_.min_samples_leaf;
         }
-        return {sum1 - most1, sum0 - most0, feasible};
+        return {sum1 - most1, sum0 - most0, feasible, sum1 == 0 || sum0 == 0};
     }
 
-    Side<T> start(Counts<T>& counts, int n_columns, long width, int which) {
-        return start(const_cast<const Counts<T>&>(counts), n_columns, width, which);
-    }
-
-    Side<T> start(const Counts<T>& counts, int n_columns, long width, int which) {
+    Side<T> start(const Counts<T>& counts, int n_columns, long width, int which, bool capped) {
         Side<T> side{counts.ones.data(), counts.total.data(), below_[2 * which].reserve(width + 16),
-                     below_[2 * which + 1].reserve(width + 16)};
+                     below_[2 * which + 1].reserve(width + 16), nullptr, nullptr};
+        if (capped) {
+            side.capped1 = capped_[2 * which].reserve(width + 16);
+            side.capped0 = capped_[2 * which + 1].reserve(width + 16);
+            std::fill(side.capped1, side.capped1 + width, problem_.no_cell);
+            std::fill(side.capped0, side.capped0 + width, problem_.no_cell);
+        }
         if (objective_.limits_leaves()) {
             std::fill(side.below1, side.below1 + width, problem_.infeasible);
             std::fill(side.below0, side.below0 + width, problem_.infeasible);
@@ -154,46 +177,68 @@ class PairScorer {
         return side;
     }
 
-    void run(const Node<T>& rows, PairCounts<T>& pairs, Side<T>& side, Side<T>& other, bool sibling) {
+    void run(const Node<T>& rows, PairCounts<T>& pairs, Side<T>& side, Side<T>& other, bool sibling, PairMode mode) {
         const int total_chunks = 4 * rows.stride();
         Chunks in{rows.chunks.data(), rows.n_columns, rows.width, total_chunks, frame_.first_group.data(),
                   rows.n_chunks.data(), rows.offset.data(), frame_.weight.data(),
                   broadcast_.reserve(std::size_t(total_chunks) * 16 + 16)};
-        frame_.kernels.score_pairs[frame_.two_classes][sibling][objective_.limits_leaves()](
+        frame_.kernels.score_pairs[frame_.two_classes][sibling][mode](
             in, problem_, pairs.counts.data(), side, other);
     }
 
-    BestSplit best(const Side<T>& side, int n_columns) const {
-        BestSplit out{leaf(side.total), -1};
+    DepthTwo best(const Side<T>& side, int n_columns, int leaves, bool capped) const {
+        DepthTwo out;
+        const BestSplit one{leaf(side.total), -1, 1};
+        std::fill(std::begin(out.best), std::end(out.best), one);
+        out.lower = one.cost;
+        BestSplit& four = out.best[4];
         const Cost unit = objective_.unit, leaf_cost = objective_.leaf_cost;
-        if (!leaf_cost && !objective_.limits_leaves()) {
+        if (!leaf_cost && !objective_.limits_leaves() && leaves >= 4) {
+            Cost errors = kInfinite;
+            int column = -1;
             for (int i = 0; i < n_columns; ++i) {
-                const Cost cost = unit * (Cost(side.below1[i]) + Cost(side.below0[i]));
-                if (cost < out.cost) out = {cost, i};
+                const Cost sum = Cost(side.below1[i]) + Cost(side.below0[i]);
+                if (sum < errors) errors = sum, column = i;
             }
+            if (unit * errors < four.cost && column >= 0) four = {unit * errors, column, 2};
             return out;
         }
         for (int i = 0; i < n_columns; ++i) {
             const Split s = split(side.ones, side.total, i);
             if (!s.feasible) continue;
-            const Cost cost1 = side_cost(s.errors1, side.below1[i]), cost0 = side_cost(s.errors0, side.below0[i]);
-            if (cost1 + cost0 < out.cost) out = {cost1 + cost0, i};
+            const Cost one1 = unit * s.errors1 + leaf_cost, one0 = unit * s.errors0 + leaf_cost;
+            const Cost two1 = two(one1, side.below1[i]), two0 = two(one0, side.below0[i]);
+            if (two1 + two0 < four.cost) four = {two1 + two0, i, 2};
+            if (leaves < 4) {
+                if (one1 + one0 < out.best[2].cost) out.best[2] = {one1 + one0, i, 1};
+                if (two1 + one0 < out.best[3].cost) out.best[3] = {two1 + one0, i, 2};
+                if (one1 + two0 < out.best[3].cost) out.best[3] = {one1 + two0, i, 1};
+            }
+            if (capped && !s.constant) {
+                const Cost low1 = std::min(one1, capped_cost(side.capped1[i]));
+                const Cost low0 = std::min(one0, capped_cost(side.capped0[i]));
+                out.lower = std::min(out.lower, low1 + low0);
+            }
         }
         return out;
     }
 
-    // The cheaper of one leaf and of two with the given errors.
-    Cost side_cost(std::int64_t errors, T below) const {
-        const Cost one = objective_.unit * errors + objective_.leaf_cost;
+    // The cheaper of a leaf that costs `one` and of two with the given errors.
+    Cost two(Cost one, T below) const {
         if (below == problem_.infeasible) return one;
         return std::min(one, objective_.unit * Cost(below) + 2 * objective_.leaf_cost);
+    }
+    Cost capped_cost(T capped) const {
+        if (capped >= problem_.no_cell) return kInfinite;
+        return 2 * objective_.leaf_cost + ((Cost(capped) * objective_.unit) >> problem_.cap_shift);
     }
 
     const Frame<T>& frame_;
     const Misclassification& objective_;
     PairProblem<T> problem_;
     Counts<T> rest_;
-    Buffer<T> below_[4];
+    Buffer<T> below_[4], capped_[4];
+    bool can_cap_;
     Buffer<std::uint16_t> broadcast_;
 };
 
