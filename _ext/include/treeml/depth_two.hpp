@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "treeml/bitset.hpp"
@@ -36,6 +37,15 @@ struct Side {
     T* capped0;
 };
 
+// The same for two classes and differences of their weights (kernels.inl).
+template <class T>
+struct DifferenceSide {
+    const T* difference;  // of each column
+    T all;                // of the node
+    T* best1;             // greatest |D| + |D'| of two leaves where the column is 1
+    T* best0;
+};
+
 template <class T>
 struct PairProblem {
     int n_classes;
@@ -63,8 +73,12 @@ struct Piece {
 
 template <class T>
 struct Kernels {
-    using ScorePairs = void (*)(const Chunks&, const PairProblem<T>&, T* const*, Side<T>&, Side<T>&);
+    using ScorePairs = void (*)(const Chunks&, const PairProblem<T>&, T* const*, const Side<T>&, const Side<T>&);
     ScorePairs score_pairs[2][2][3];  // [two classes][sibling][mode]
+    using Signed = std::make_signed_t<T>;
+    using ScoreDifferences = void (*)(const Chunks&, T*, Signed*, const DifferenceSide<Signed>&,
+                                      const DifferenceSide<Signed>&);
+    ScoreDifferences score_differences[2];  // [sibling]
     void (*project_words)(const Word*, int, int, const Piece*, int, Word*, int);
     void (*project_across)(const Word*, int, int, const Piece*, int, Word*, long, T* const*);
     void (*to_chunks)(const Word*, int, long, std::uint16_t*);

@@ -87,12 +87,43 @@ TREEML_INLINE Lanes<T> capped(const Lanes<T>& x, const Lanes<T>& rows, const Pai
 }
 
 template <class T>
+TREEML_INLINE Lanes<T> magnitude(const Lanes<T>& x) {
+    Lanes<T> out;
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) {
+#if TREEML_LEVEL >= 1
+        if constexpr (sizeof(T) == 2) out.v[k] = (typename Lanes<T>::Vec)_mm256_abs_epi16((__m256i)x.v[k]);
+        else if constexpr (sizeof(T) == 4) out.v[k] = (typename Lanes<T>::Vec)_mm256_abs_epi32((__m256i)x.v[k]);
+        else
+#endif
+            out.v[k] = x.v[k] < 0 ? -x.v[k] : x.v[k];
+    }
+    return out;
+}
+
+template <class T>
 TREEML_INLINE T least_lane(const Lanes<T>& x) {
+#if TREEML_LEVEL >= 1
+    if constexpr (sizeof(T) == 2) {
+        constexpr bool is_signed = T(-1) < T(0);
+        const __m256i all = (__m256i)x.v[0];
+        const __m128i low = _mm256_castsi256_si128(all), high = _mm256_extracti128_si256(all, 1);
+        const __m128i turn = _mm_set1_epi16(is_signed ? (short)0x8000 : 0);
+        const __m128i half = is_signed ? _mm_min_epi16(low, high) : _mm_min_epu16(low, high);
+        return T(_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(half, turn))) ^ (is_signed ? 0x8000 : 0));
+    }
+#endif
     T lanes[16];
     store(lanes, x);
     T out = lanes[0];
     for (int k = 1; k < 16; ++k) out = lanes[k] < out ? lanes[k] : out;
     return out;
+}
+
+template <class T>
+TREEML_INLINE T greatest_lane(const Lanes<T>& x) {
+    Lanes<T> turned;  // -1 - x: the other way round, without overflow
+    for (int k = 0; k < Lanes<T>::kVecs; ++k) turned.v[k] = ~x.v[k];
+    return T(~least_lane(turned));
 }
 
 // Number of ones of every 16-bit lane, summed over the chunks of `a & from`. At most 4095 chunks.
@@ -208,7 +239,7 @@ struct Best {  // of root i, in registers
 };
 
 template <class T, int K, int MODE>
-TREEML_INLINE void score_pair(Cells<T, K, MODE>& cell, const PairProblem<T>& problem, Best<T>& best, Side<T>& side, int j) {
+TREEML_INLINE void score_pair(Cells<T, K, MODE>& cell, const PairProblem<T>& problem, Best<T>& best, const Side<T>& side, int j) {
     best.below1 = lesser(best.below1, cell.e11 + cell.e10);
     best.below0 = lesser(best.below0, cell.e01 + cell.e00);
     store(side.below1 + j, lesser(load(side.below1 + j), cell.e11 + cell.e01));
@@ -224,7 +255,7 @@ TREEML_INLINE void score_pair(Cells<T, K, MODE>& cell, const PairProblem<T>& pro
 }
 
 template <class T, int MODE>
-TREEML_INLINE void keep_best(const Best<T>& best, Side<T>& side, int i) {
+TREEML_INLINE void keep_best(const Best<T>& best, const Side<T>& side, int i) {
     const T b1 = least_lane(best.below1), b0 = least_lane(best.below0);
     if (b1 < side.below1[i]) side.below1[i] = b1;
     if (b0 < side.below0[i]) side.below0[i] = b0;
@@ -239,8 +270,8 @@ TREEML_INLINE void keep_best(const Best<T>& best, Side<T>& side, int i) {
 // rows in `in`. SIBLING: those are the rows of one child; `other` is the sibling, whose counts are those
 // of the parent (`pairs`) less these. Otherwise the counts are kept in `pairs`.
 template <class T, int K, bool SIBLING, int MODE>
-TREEML_TARGET void score_pairs(const Chunks& in, const PairProblem<T>& problem, T* const* pairs, Side<T>& side,
-                               Side<T>& other) {
+TREEML_TARGET void score_pairs(const Chunks& in, const PairProblem<T>& problem, T* const* pairs,
+                               const Side<T>& side, const Side<T>& other) {
     constexpr bool LIMIT = MODE == kLeafLimit;
     const int p = in.n_columns, n_classes = K == 2 ? 2 : problem.n_classes;
     const long width = in.width;
@@ -289,6 +320,78 @@ TREEML_TARGET void score_pairs(const Chunks& in, const PairProblem<T>& problem, 
         }
         keep_best<T, MODE>(best, side, i);
         if constexpr (SIBLING) keep_best<T, MODE>(best_other, other, i);
+    }
+}
+
+// Two classes with errors to minimise only need differences. With D = (weight of class 0) - (weight of class
+// 1) of a cell and W its weight, its error is (W - |D|) / 2, so that of two cells is least where |D| + |D'| is
+// greatest, and as D + D' is known, |D| + |D'| = max(|D + D'|, |D - D'|): one number a cell, no minimum of
+// classes. For D of the cell where i and j are 1, the four sums are
+//     i = 1: |2 D - D_i|           i = 0: |2 (D_j - D) - (D_all - D_i)|
+//     j = 1: |2 D - D_j|           j = 0: |(2 D - D_j) - (2 D_i - D_all)|
+template <class T>
+struct Extremes {  // of root i, in registers
+    Lanes<T> most1, least1, most0, least0;
+};
+
+template <class T>
+TREEML_INLINE void score_difference(const Lanes<T>& d, const Lanes<T>& tilt, const DifferenceSide<T>& side, int j,
+                                    Extremes<T>& at) {
+    const Lanes<T> rest = load(side.difference + j) - d, turn = d - rest;
+    at.most1 = greater(at.most1, d), at.least1 = lesser(at.least1, d);
+    at.most0 = greater(at.most0, rest), at.least0 = lesser(at.least0, rest);
+    store(side.best1 + j, greater(load(side.best1 + j), magnitude(turn)));
+    store(side.best0 + j, greater(load(side.best0 + j), magnitude(turn - tilt)));
+}
+
+template <class T>
+TREEML_INLINE void keep_extremes(const Extremes<T>& at, const DifferenceSide<T>& side, int i) {
+    const std::int64_t here = side.difference[i], rest = std::int64_t(side.all) - here;
+    std::int64_t best1 = side.best1[i], best0 = side.best0[i];
+    const std::int64_t found[4] = {2 * std::int64_t(greatest_lane(at.most1)) - here,
+                                   here - 2 * std::int64_t(least_lane(at.least1)),
+                                   2 * std::int64_t(greatest_lane(at.most0)) - rest,
+                                   rest - 2 * std::int64_t(least_lane(at.least0))};
+    best1 = best1 < found[0] ? found[0] : best1;
+    best1 = best1 < found[1] ? found[1] : best1;
+    best0 = best0 < found[2] ? found[2] : best0;
+    best0 = best0 < found[3] ? found[3] : best0;
+    side.best1[i] = T(best1);
+    side.best0[i] = T(best0);
+}
+
+// score_pairs for two classes. `pairs` holds differences; without a sibling they are written, and the weights
+// of the pairs to `sums`.
+template <class T, bool SIBLING>
+TREEML_TARGET void score_differences(const Chunks& in, std::make_unsigned_t<T>* sums, T* pairs,
+                                     const DifferenceSide<T>& side, const DifferenceSide<T>& other) {
+    using U = std::make_unsigned_t<T>;
+    const int p = in.n_columns;
+    const long width = in.width;
+    Chunk16* a = (Chunk16*)in.broadcast;
+    const Lanes<T> zero = fill(T(0));
+    for (int i = 0; i + 1 < p; ++i) {
+        const std::uint16_t* column = in.chunks + i;
+        for (int k = 0; k < in.total_chunks; ++k) a[k] = column[k * width] - Chunk16{};
+        Extremes<T> best = {zero, zero, zero, zero}, best_other = best;
+        const Lanes<T> tilt = fill(T(2 * side.difference[i] - side.all));
+        Lanes<T> tilt_other = zero;
+        if constexpr (SIBLING) tilt_other = fill(T(2 * other.difference[i] - other.all));
+        for (int j = i + 1; j < p; j += 16) {
+            const Lanes<U> x0 = count_class<U>(in, 0, in.chunks + j, a), x1 = count_class<U>(in, 1, in.chunks + j, a);
+            Lanes<T> d;
+            for (int k = 0; k < Lanes<T>::kVecs; ++k) d.v[k] = (typename Lanes<T>::Vec)(x0.v[k] - x1.v[k]);
+            T* at = pairs + i * width + j;
+            score_difference(d, tilt, side, j, best);
+            if constexpr (SIBLING) {
+                score_difference(load(at) - d, tilt_other, other, j, best_other);
+            } else {
+                store(at, d);
+                store(sums + i * width + j, x0 + x1);
+            }
+        }
+        keep_extremes(best, side, i);
+        if constexpr (SIBLING) keep_extremes(best_other, other, i);
     }
 }
 
@@ -403,6 +506,7 @@ Kernels<T> kernels() {
               {score_pairs<T, 0, true, kPlain>, score_pairs<T, 0, true, kLeafLimit>, score_pairs<T, 0, true, kCapped>}},
              {{score_pairs<T, 2, false, kPlain>, score_pairs<T, 2, false, kLeafLimit>, nullptr},
               {score_pairs<T, 2, true, kPlain>, score_pairs<T, 2, true, kLeafLimit>, score_pairs<T, 2, true, kCapped>}}},
+            {score_differences<std::make_signed_t<T>, false>, score_differences<std::make_signed_t<T>, true>},
             project_words,
             project_across<T>,
             to_chunks,

@@ -34,6 +34,7 @@ struct Frame {
     std::vector<int> first_word;       // of each group in a row set of the root
     Kernels<T> kernels;
     bool two_classes;
+    bool fits_signed;  // every sum of weights, as a signed T
 
     int n_counts() const { return objective.n_counts(); }
     int n_groups() const { return int(groups.size()); }

@@ -40,6 +40,9 @@ class OptimalTreeSearch final : public TreeSearch {
         frame.objective = objective;
         frame.kernels = kernels_for<T>(choose_isa());
         frame.two_classes = objective.n_classes == 2;
+        std::int64_t total = 0;
+        for (std::size_t g = 0; g < rows.groups.size(); ++g) total += rows.rows[g] * rows.groups[g].weight;
+        frame.fits_signed = total <= std::int64_t(std::numeric_limits<std::make_signed_t<T>>::max());
         frame.groups = rows.groups;
         for (const Group& group : rows.groups) frame.weight.push_back(group.weight);
         frame.first_group.assign(objective.n_counts() + 1, 0);
@@ -146,7 +149,7 @@ class OptimalTreeSearch final : public TreeSearch {
             report(upper);
         };
         const auto target = [&] { return std::max(lower_ + 1, upper - Cost(tolerance * double(upper + certain_))); };
-        search(target(), useful.depth > 3 ? kShort : never);
+        search(target(), useful.depth > 3 ? (getenv("SHORT") ? atoll(getenv("SHORT")) : kShort) : never);
         for (const int percent : {50, 75})
             if (go_on(upper, tolerance)) search(lower_ + (target() - lower_) * percent / 100, never);
         while (go_on(upper, tolerance)) search(target(), never);

@@ -25,19 +25,20 @@ struct DepthTwo {
 template <class T>
 struct PairCounts {
     std::vector<Buffer<T>> buffers;
-    std::vector<T*> counts;
-    Buffer<T> overlap;  // n_columns x width
+    std::vector<T*> counts;  // of each count; with differences only one matrix, and the sums are in `overlap`
+    Buffer<T> overlap;       // n_columns x width
 
     void shape(int n_counts, int n_columns, long width) {
         if (int(buffers.size()) < n_counts) buffers = std::vector<Buffer<T>>(n_counts);
         counts.resize(n_counts);
         for (int c = 0; c < n_counts; ++c) counts[c] = buffers[c].reserve(std::size_t(n_columns) * width + 32);
+        overlap.reserve(std::size_t(n_columns) * width + 32);
     }
 
     // Symmetric matrix of weights of rows in both columns, from the upper triangles.
-    void make_overlap(int n_classes, int n_columns, long width) {
-        T* to = overlap.reserve(std::size_t(n_columns) * width + 32);
-        for (int i = 0; i < n_columns; ++i) {
+    void make_overlap(int n_classes, int n_columns, long width, bool summed) {
+        T* to = overlap.data();
+        for (int i = 0; i < n_columns && !summed; ++i) {
             T* row = to + i * width;
             std::copy(counts[0] + i * width + i, counts[0] + i * width + n_columns, row + i);
             for (int c = 1; c < n_classes; ++c)
@@ -74,16 +75,37 @@ class PairScorer {
 
     bool can_cap() const { return can_cap_; }
 
-    // Best trees of depth two for the node; its pair counts are kept in `pairs`.
-    DepthTwo score(Node<T>& node, PairCounts<T>& pairs, int leaves) {
+    // Best trees of depth two for the node; its pair counts are kept in `pairs`, in the form that a run with
+    // or without caps needs for the children.
+    DepthTwo score(Node<T>& node, PairCounts<T>& pairs, int leaves, bool capped) {
         node.make_chunks(frame_);
-        pairs.shape(frame_.n_counts(), node.n_columns, node.width);
-        Side<T> side = start(node.counts, node.n_columns, node.width, 0, false), none{};
-        run(node, pairs, side, none, false, objective_.limits_leaves() ? kLeafLimit : kPlain);
-        for (int c = 0; c < frame_.n_counts(); ++c)
-            for (int i = 0; i < node.n_columns; ++i)
-                pairs.counts[c][i * node.width + i] = node.counts.ones[c][i];
-        return best(side, node.n_columns, leaves, false);
+        const bool differences = by_differences(capped);
+        pairs.shape(differences ? 1 : frame_.n_counts(), node.n_columns, node.width);
+        DepthTwo out;
+        if (differences) {
+            const Differences side = start_differences(node.counts, node.width, 0);
+            frame_.kernels.score_differences[0](chunks(node), pairs.overlap.data(), as_signed(pairs.counts[0]),
+                                                side, Differences{});
+            out = read(node.counts, side, 0, node.n_columns, leaves);
+        } else {
+            const Side<T> side = start(node.counts, node.n_columns, node.width, 0, false);
+            Side<T> none{};
+            run(node, pairs, side, none, false, objective_.limits_leaves() ? kLeafLimit : kPlain);
+            for (int c = 0; c < frame_.n_counts(); ++c)
+                for (int i = 0; i < node.n_columns; ++i)
+                    pairs.counts[c][i * node.width + i] = node.counts.ones[c][i];
+            out = best(side, node.n_columns, leaves, false);
+        }
+        return out;
+    }
+
+    // Symmetric weights of the pairs that score() counted.
+    void make_overlap(const Node<T>& node, PairCounts<T>& pairs, bool capped) {
+        const bool summed = by_differences(capped);
+        T* to = pairs.overlap.data();
+        for (int i = 0; i < node.n_columns && summed; ++i)
+            to[i * node.width + i] = T(node.counts.ones[0][i] + node.counts.ones[1][i]);
+        pairs.make_overlap(objective_.n_classes, node.n_columns, node.width, summed);
     }
 
     // Best trees of depth two for both children of `node` on a column; `half` holds the rows of one.
@@ -95,6 +117,12 @@ class PairScorer {
             rest_.total[c] = T(node.counts.total[c] - half.counts.total[c]);
             for (long j = 0; j < node.width; ++j)
                 rest_.ones[c][j] = T(node.counts.ones[c][j] - half.counts.ones[c][j]);
+        }
+        if (by_differences(capped)) {
+            const Differences side = start_differences(half.counts, node.width, 0);
+            const Differences other = start_differences(rest_, node.width, 1);
+            frame_.kernels.score_differences[1](chunks(half), nullptr, as_signed(pairs.counts[0]), side, other);
+            return {read(half.counts, side, 0, node.n_columns, leaves), read(rest_, other, 1, node.n_columns, leaves)};
         }
         Side<T> side = start(half.counts, node.n_columns, node.width, 0, capped);
         Side<T> other = start(rest_, node.n_columns, node.width, 1, capped);
@@ -127,6 +155,41 @@ class PairScorer {
     }
 
   private:
+    using Signed = std::make_signed_t<T>;
+    using Differences = DifferenceSide<Signed>;
+
+    // Two classes without leaf limit nor caps: differences do.
+    bool by_differences(bool capped) const {
+        return frame_.two_classes && frame_.fits_signed && !capped && !objective_.limits_leaves();
+    }
+    static Signed* as_signed(T* x) { return reinterpret_cast<Signed*>(x); }
+
+    Differences start_differences(const Counts<T>& counts, long width, int which) {
+        Signed* of = as_signed(differences_[which].reserve(width + 16));
+        Differences side{of, Signed(counts.total[0] - counts.total[1]), as_signed(below_[2 * which].reserve(width + 16)),
+                         as_signed(below_[2 * which + 1].reserve(width + 16))};
+        for (long j = 0; j < width; ++j) {
+            const Signed d = Signed(counts.ones[0][j] - counts.ones[1][j]), rest = Signed(side.all - d);
+            of[j] = d;
+            side.best1[j] = d < 0 ? Signed(-d) : d;
+            side.best0[j] = rest < 0 ? Signed(-rest) : rest;
+        }
+        return side;
+    }
+
+    // Differences back to errors.
+    DepthTwo read(const Counts<T>& counts, const Differences& differences, int which, int n_columns, int leaves) {
+        Side<T> side{counts.ones.data(), counts.total.data(), below_[2 * which].data(), below_[2 * which + 1].data(),
+                     nullptr, nullptr};
+        const T all = T(counts.total[0] + counts.total[1]);
+        for (int j = 0; j < n_columns; ++j) {
+            const T ones = T(counts.ones[0][j] + counts.ones[1][j]);
+            side.below1[j] = T((ones - T(differences.best1[j])) >> 1);
+            side.below0[j] = T((T(all - ones) - T(differences.best0[j])) >> 1);
+        }
+        return best(side, n_columns, leaves, false);
+    }
+
     struct Split {
         std::int64_t errors1, errors0;
         bool feasible, constant;
@@ -177,13 +240,16 @@ class PairScorer {
         return side;
     }
 
-    void run(const Node<T>& rows, PairCounts<T>& pairs, Side<T>& side, Side<T>& other, bool sibling, PairMode mode) {
-        const int total_chunks = 4 * rows.stride();
-        Chunks in{rows.chunks.data(), rows.n_columns, rows.width, total_chunks, frame_.first_group.data(),
-                  rows.n_chunks.data(), rows.offset.data(), frame_.weight.data(),
-                  broadcast_.reserve(std::size_t(total_chunks) * 16 + 16)};
+    void run(const Node<T>& rows, PairCounts<T>& pairs, const Side<T>& side, Side<T>& other, bool sibling, PairMode mode) {
         frame_.kernels.score_pairs[frame_.two_classes][sibling][mode](
-            in, problem_, pairs.counts.data(), side, other);
+            chunks(rows), problem_, pairs.counts.data(), side, other);
+    }
+
+    Chunks chunks(const Node<T>& rows) {
+        const int total_chunks = 4 * rows.stride();
+        return {rows.chunks.data(), rows.n_columns, rows.width, total_chunks, frame_.first_group.data(),
+                rows.n_chunks.data(), rows.offset.data(), frame_.weight.data(),
+                broadcast_.reserve(std::size_t(total_chunks) * 16 + 16)};
     }
 
     DepthTwo best(const Side<T>& side, int n_columns, int leaves, bool capped) const {
@@ -237,7 +303,7 @@ class PairScorer {
     const Misclassification& objective_;
     PairProblem<T> problem_;
     Counts<T> rest_;
-    Buffer<T> below_[4], capped_[4];
+    Buffer<T> below_[4], capped_[4], differences_[2];
     bool can_cap_;
     Buffer<std::uint16_t> broadcast_;
 };

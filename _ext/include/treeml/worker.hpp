@@ -93,7 +93,7 @@ class Worker {
             known = exact(scorer_.stump(node));
         } else if (depth == 2) {
             const int leaves = std::min(size.leaves, 4);
-            known = exact(scorer_.score(node, level(deep).pairs, leaves).best[leaves]);
+            known = exact(scorer_.score(node, level(deep).pairs, leaves, false).best[leaves]);
             worked(1);
         } else if (depth == 3) {
             ++counters.subproblems;
@@ -144,7 +144,7 @@ class Worker {
         if (size.depth == 1) {
             known = exact(scorer_.stump(node));
         } else if (size.depth == 2) {
-            known = exact(scorer_.score(node, level(deep).pairs, leaves).best[leaves]);
+            known = exact(scorer_.score(node, level(deep).pairs, leaves, false).best[leaves]);
         } else if (size.depth >= 3) {
             CacheEntry entry;
             if (shared_.cache->find(node.row_set.data(), node.hash, size, entry))
@@ -313,7 +313,7 @@ class Worker {
     template <bool CAPPED>
     Known depth_three(Node<T>& node, Size asked, Cost budget, Level& at) {
         const int leaves = std::min(asked.leaves, 8), two_leaves = std::min(leaves, 4);
-        Known known = exact(scorer_.score(node, at.pairs, two_leaves).best[two_leaves]);
+        Known known = exact(scorer_.score(node, at.pairs, two_leaves, CAPPED).best[two_leaves]);
         worked(1);
         const Cost floor = 2 * objective().leaf_cost, leaf = leaf_cost(node);
         known.lower = 0;
@@ -327,7 +327,7 @@ class Worker {
                 archive(3).bound_splits(node, node.total(frame_), asked, at.split);
         }
         order_by_gini(at, node);
-        at.pairs.make_overlap(objective().n_classes, node.n_columns, node.width);
+        scorer_.make_overlap(node, at.pairs, CAPPED);
         const std::int64_t total = node.total(frame_);
         Cost lower = kInfinite;
         for (std::size_t k = 0; k < at.order.size(); ++k) {
