@@ -2,9 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
-#include "treeml/dataset.hpp"
+#include "treeml/depth_two.hpp"
 #include "treeml/objective.hpp"
 
 namespace treeml {
@@ -39,21 +40,12 @@ class SiblingBounds {
     // Column g was solved: its children cost at least cost1 and cost0. overlap[f] is the weight of the
     // rows where f and g are 1, ones[f] of those where f is 1, total of all.
     template <class T>
-    void learn(int g, Cost cost1, Cost cost0, const T* overlap, const std::int64_t* ones, std::int64_t total) {
+    void learn(const Kernels<T>& kernels, int g, Cost cost1, Cost cost0, const T* overlap, const std::int64_t* ones,
+               std::int64_t total) {
         if (objective_->limits_leaves()) return;
-        const Cost unit = objective_->unit;
-        const std::int64_t g_ones = ones[g];
-        const int n = int(lower1.size());
-        for (int f = 0; f < n; ++f) {
-            const Cost both = overlap[f], only_f = ones[f] - both, only_g = g_ones - both;
-            const Cost neither = total - ones[f] - only_g;
-            const Cost a1 = cost1 - unit * only_g, b1 = cost0 - unit * neither;  // for f = 1
-            const Cost a0 = cost1 - unit * both, b0 = cost0 - unit * only_f;     // for f = 0
-            const Cost to1 = objective_->leaf_cost ? std::max(a1, b1) : std::max<Cost>(a1, 0) + std::max<Cost>(b1, 0);
-            const Cost to0 = objective_->leaf_cost ? std::max(a0, b0) : std::max<Cost>(a0, 0) + std::max<Cost>(b0, 0);
-            lower1[f] = std::max(lower1[f], to1);
-            lower0[f] = std::max(lower0[f], to0);
-        }
+        const SiblingNews news{cost1, cost0, ones[g], total, std::countr_zero(std::uint64_t(objective_->unit)),
+                               objective_->leaf_cost == 0};
+        kernels.learn_siblings(int(lower1.size()), news, overlap, ones, lower1.data(), lower0.data());
     }
 
   private:

@@ -120,20 +120,19 @@ inline GroupedRows group_rows(const BinaryDataset& data, const Misclassification
         if (unit > 1) add_layers(s, 1, rest, choose_bits(rest), groups);
     }
     out.offset.push_back(0);
-    std::vector<Piece> pieces;
+    Cut cut;
     const Kernels<std::uint16_t> kernels = kernels_for<std::uint16_t>(choose_isa());
     for (const Layers& layers : groups) {
         std::int64_t at = 0;
         for (const std::vector<Word>& mask : layers.masks)
-            for (int w = 0; w < int(mask.size()); ++w)
-                if (mask[w]) at += add_piece(mask[w], w, out.offset.back(), at, layers.group, kernels.needs_moves, pieces);
+            at = add_group(kernels, mask.data(), 0, data.n_rows, true, int(out.groups.size()), out.offset.back(), at, cut);
         out.groups.push_back(layers.group);
         out.rows.push_back(at);
         out.offset.push_back(out.offset.back() + words_for(at));
     }
     out.columns.assign(std::size_t(data.n_columns) * out.stride() + 1, 0);
-    kernels.project_words(data.columns.data(), data.n_columns, data.n_words, pieces.data(), int(pieces.size()),
-                          out.columns.data(), out.stride());
+    kernels.project_words(data.columns.data(), data.n_columns, data.n_words, cut.pieces.data(), cut.moves.data(),
+                          cut.size(), out.columns.data(), out.stride());
     return out;
 }
 

@@ -23,7 +23,7 @@ struct Chunks {
     const int* n_chunks;      // of each group
     const int* offset;        // first word (= 4 chunks) of each group
     const std::int64_t* weight;
-    void* broadcast;          // scratch: total_chunks vectors
+    void* broadcast;          // scratch: two vectors a chunk
 };
 
 // One of two siblings: counts of its columns, and the result.
@@ -64,11 +64,29 @@ enum PairMode { kPlain, kLeafLimit, kCapped };
 // A stretch of rows that a child keeps: ones of `mask` in a source word, and where they go.
 struct Piece {
     Word mask;
-    Word moves[6];  // for extraction without PEXT (Hacker's Delight, section 7-4)
     int source, target, shift;
-    bool spills;    // into the next target word
-    int of;         // class of the group
-    std::int64_t weight;
+    bool spills;  // into the next target word
+    int group;
+};
+
+// How the ones of a mask come together without PEXT (Hacker's Delight, section 7-4).
+struct Moves {
+    Word step[6];
+};
+
+// All rows that a child keeps.
+struct Cut {
+    std::vector<Piece> pieces;
+    std::vector<Moves> moves;  // empty where there is PEXT
+    int size() const { return int(pieces.size()); }
+};
+
+// A solved column, for the bounds of its siblings (bounds.hpp).
+struct SiblingNews {
+    std::int64_t cost1, cost0;  // lower bounds of its children
+    std::int64_t ones, total;   // weights of the column and of the node
+    int unit_shift;             // cost of a unit of weight, as a power of two
+    bool adds_up;               // leaves are free
 };
 
 template <class T>
@@ -79,12 +97,15 @@ struct Kernels {
     using ScoreDifferences = void (*)(const Chunks&, T*, Signed*, const DifferenceSide<Signed>&,
                                       const DifferenceSide<Signed>&);
     ScoreDifferences score_differences[2];  // [sibling]
-    void (*project_words)(const Word*, int, int, const Piece*, int, Word*, int);
-    void (*project_across)(const Word*, int, int, const Piece*, int, Word*, long, T* const*);
+    void (*project_words)(const Word*, int, int, const Piece*, const Moves*, int, Word*, int);
+    void (*project_across)(const Word*, int, int, const Piece*, const Moves*, int, Word*, long, const int*,
+                           const std::int64_t*, T* const*);
     void (*to_chunks)(const Word*, int, long, std::uint16_t*);
     void (*digest)(const Word*, int, int, const int*, int, const Word*, int, Word*, std::uint32_t*);
+    int (*cut_group)(const Word*, int, std::int64_t, bool, int, int, Piece*, std::int64_t*);
+    void (*learn_siblings)(int, const SiblingNews&, const T*, const std::int64_t*, std::int64_t*, std::int64_t*);
     std::int64_t (*count_difference)(const Word*, const Word*, int, std::int64_t);
-    bool needs_moves;  // pieces carry their moves
+    bool needs_moves;  // cuts have moves
 };
 
 namespace portable {
@@ -125,28 +146,32 @@ Kernels<T> kernels_for(Isa isa) {
 }
 
 // The moves that bring the ones of a mask together, for portable::extract.
-inline void plan_moves(Piece& piece) {
-    Word mask = piece.mask, zeros = ~mask << 1;
+inline Moves plan_moves(Word mask) {
+    Moves out;
+    Word zeros = ~mask << 1;
     for (int step = 0; step < 6; ++step) {
         Word prefix = zeros ^ (zeros << 1);
         for (int k = 2; k < kWordBits; k *= 2) prefix ^= prefix << k;
         const Word moved = prefix & mask;
         mask = (mask ^ moved) | (moved >> (1 << step));
         zeros &= ~prefix;
-        piece.moves[step] = moved;
+        out.step[step] = moved;
     }
+    return out;
 }
 
-// Appends the piece that takes `mask` of word `source` to row `at` of a group that starts at word `base`;
-// returns how many rows it takes.
-inline int add_piece(Word mask, int source, int base, std::int64_t at, const Group& group, bool needs_moves,
-                     std::vector<Piece>& out) {
-    const int ones = std::popcount(mask);
-    Piece piece{mask, {}, source, base + int(at / kWordBits), int(at % kWordBits), false, group.of, group.weight};
-    piece.spills = piece.shift + ones > kWordBits;
-    if (needs_moves) plan_moves(piece);
-    out.push_back(piece);
-    return ones;
+// Appends to the cut the rows of one group where `column` is `value`, to lie from word `base` on and after
+// the `at` rows that are there already; returns how many are there now.
+template <class T>
+std::int64_t add_group(const Kernels<T>& kernels, const Word* column, int first_word, std::int64_t n_rows, bool value,
+                       int group, int base, std::int64_t at, Cut& cut) {
+    const std::size_t before = cut.pieces.size();
+    cut.pieces.resize(before + words_for(n_rows));
+    const int n = kernels.cut_group(column, first_word, n_rows, value, group, base, cut.pieces.data() + before, &at);
+    cut.pieces.resize(before + n);
+    if (kernels.needs_moves)
+        for (std::size_t k = before; k < cut.pieces.size(); ++k) cut.moves.push_back(plan_moves(cut.pieces[k].mask));
+    return at;
 }
 
 }  // namespace treeml

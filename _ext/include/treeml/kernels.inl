@@ -126,14 +126,16 @@ TREEML_INLINE T greatest_lane(const Lanes<T>& x) {
     return T(~least_lane(turned));
 }
 
-// Number of ones of every 16-bit lane, summed over the chunks of `a & from`. At most 4095 chunks.
-TREEML_INLINE Chunk16 count_block(const std::uint16_t* from, const Chunk16* a, int n_chunks, long width) {
-    Chunk16 total = {};
+// Number of ones of every 16-bit lane, summed over the chunks of `a & from`, for ROWS interleaved `a` at once.
+// At most 4095 chunks.
+template <int ROWS>
+TREEML_INLINE void count_blocks(const std::uint16_t* from, const Chunk16* a, int n_chunks, long width, Chunk16* total) {
+    for (int r = 0; r < ROWS; ++r) total[r] = Chunk16{};
 #if TREEML_LEVEL == 2
-    for (int k = 0; k < n_chunks; ++k) {
+    for (int k = 0; k < n_chunks; ++k, from += width, a += ROWS) {
         Chunk16 x;
-        __builtin_memcpy(&x, from + k * width, sizeof x);
-        total += (Chunk16)_mm256_popcnt_epi16((__m256i)(x & a[k]));
+        __builtin_memcpy(&x, from, sizeof x);
+        for (int r = 0; r < ROWS; ++r) total[r] += (Chunk16)_mm256_popcnt_epi16((__m256i)(x & a[r]));
     }
 #elif TREEML_LEVEL == 1
     const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2,
@@ -141,29 +143,32 @@ TREEML_INLINE Chunk16 count_block(const std::uint16_t* from, const Chunk16* a, i
     const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi8(1);
     for (int k = 0; k < n_chunks;) {
         const int end = n_chunks < k + 31 ? n_chunks : k + 31;  // 31 x 8 ones fit a byte
-        __m256i bytes = _mm256_setzero_si256();
-        for (; k < end; ++k) {
+        __m256i bytes[ROWS] = {};
+        for (; k < end; ++k, from += width, a += ROWS) {
             Chunk16 x;
-            __builtin_memcpy(&x, from + k * width, sizeof x);
-            const __m256i y = (__m256i)(x & a[k]);
-            const __m256i low = _mm256_shuffle_epi8(table, _mm256_and_si256(y, nibble));
-            const __m256i high = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(y, 4), nibble));
-            bytes = _mm256_add_epi8(bytes, _mm256_add_epi8(low, high));
+            __builtin_memcpy(&x, from, sizeof x);
+            for (int r = 0; r < ROWS; ++r) {
+                const __m256i y = (__m256i)(x & a[r]);
+                const __m256i low = _mm256_shuffle_epi8(table, _mm256_and_si256(y, nibble));
+                const __m256i high = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(y, 4), nibble));
+                bytes[r] = _mm256_add_epi8(bytes[r], _mm256_add_epi8(low, high));
+            }
         }
-        total += (Chunk16)_mm256_maddubs_epi16(bytes, one);
+        for (int r = 0; r < ROWS; ++r) total[r] += (Chunk16)_mm256_maddubs_epi16(bytes[r], one);
     }
 #else
-    for (int k = 0; k < n_chunks; ++k) {
-        Chunk16 x;
-        __builtin_memcpy(&x, from + k * width, sizeof x);
-        x &= a[k];
-        x -= (x >> 1) & 0x5555;
-        x = (x & 0x3333) + ((x >> 2) & 0x3333);
-        x = (x + (x >> 4)) & 0x0f0f;
-        total += (x + (x >> 8)) & 0x1f;
+    for (int k = 0; k < n_chunks; ++k, from += width, a += ROWS) {
+        Chunk16 y;
+        __builtin_memcpy(&y, from, sizeof y);
+        for (int r = 0; r < ROWS; ++r) {
+            Chunk16 x = y & a[r];
+            x -= (x >> 1) & 0x5555;
+            x = (x & 0x3333) + ((x >> 2) & 0x3333);
+            x = (x + (x >> 4)) & 0x0f0f;
+            total[r] += (x + (x >> 8)) & 0x1f;
+        }
     }
 #endif
-    return total;
 }
 
 template <class T>
@@ -181,22 +186,25 @@ TREEML_INLINE Lanes<T> widen(const Chunk16& x) {
     return out;
 }
 
-// Weighted count of the rows of class c that have column i (its chunks broadcast in `a`) and each of 16
-// columns from `chunks` on.
-template <class T>
-TREEML_INLINE Lanes<T> count_class(const Chunks& in, int c, const std::uint16_t* chunks, const Chunk16* a) {
-    Lanes<T> out = fill<T>(0);
+// Weighted counts of the rows of class c that have column i and each of 16 columns from `chunks` on, for ROWS
+// columns i at once, whose chunks are broadcast in `a` side by side.
+template <class T, int ROWS>
+TREEML_INLINE void count_rows(const Chunks& in, int c, const std::uint16_t* chunks, const Chunk16* a, Lanes<T>* out) {
+    for (int r = 0; r < ROWS; ++r) out[r] = fill<T>(0);
     for (int g = in.first_group[c]; g < in.first_group[c + 1]; ++g) {
         for (int start = 0; start < in.n_chunks[g]; start += 4095) {
             const int n = in.n_chunks[g] - start < 4095 ? in.n_chunks[g] - start : 4095;
             const long at = 4L * in.offset[g] + start;
-            Lanes<T> x = widen<T>(count_block(chunks + at * in.width, a + at, n, in.width));
-            if (in.weight[g] != 1)
-                for (int k = 0; k < Lanes<T>::kVecs; ++k) x.v[k] *= T(in.weight[g]);
-            out = out + x;
+            Chunk16 sum[ROWS];
+            count_blocks<ROWS>(chunks + at * in.width, a + ROWS * at, n, in.width, sum);
+            for (int r = 0; r < ROWS; ++r) {
+                Lanes<T> x = widen<T>(sum[r]);
+                if (in.weight[g] != 1)
+                    for (int k = 0; k < Lanes<T>::kVecs; ++k) x.v[k] *= T(in.weight[g]);
+                out[r] = out[r] + x;
+            }
         }
     }
-    return out;
 }
 
 // The four cells of the pair (i, j): least errors when a leaf stands in each. K = 2: the lesser class
@@ -285,7 +293,8 @@ TREEML_TARGET void score_pairs(const Chunks& in, const PairProblem<T>& problem, 
         for (int j = i + 1; j < p; j += 16) {
             Cells<T, K, MODE> cell = {}, cell_other = {};
             for (int c = 0; c < n_classes + LIMIT; ++c) {
-                const Lanes<T> x = count_class<T>(in, c, in.chunks + j, a);
+                Lanes<T> x;
+                count_rows<T, 1>(in, c, in.chunks + j, a, &x);
                 T* at = pairs[c] + i * width + j;
                 const T ones = side.ones[c][i];
                 const Lanes<T> i_ones = fill(ones), i_zeros = fill(T(side.total[c] - ones));
@@ -335,16 +344,6 @@ struct Extremes {  // of root i, in registers
 };
 
 template <class T>
-TREEML_INLINE void score_difference(const Lanes<T>& d, const Lanes<T>& tilt, const DifferenceSide<T>& side, int j,
-                                    Extremes<T>& at) {
-    const Lanes<T> rest = load(side.difference + j) - d, turn = d - rest;
-    at.most1 = greater(at.most1, d), at.least1 = lesser(at.least1, d);
-    at.most0 = greater(at.most0, rest), at.least0 = lesser(at.least0, rest);
-    store(side.best1 + j, greater(load(side.best1 + j), magnitude(turn)));
-    store(side.best0 + j, greater(load(side.best0 + j), magnitude(turn - tilt)));
-}
-
-template <class T>
 TREEML_INLINE void keep_extremes(const Extremes<T>& at, const DifferenceSide<T>& side, int i) {
     const std::int64_t here = side.difference[i], rest = std::int64_t(side.all) - here;
     std::int64_t best1 = side.best1[i], best0 = side.best0[i];
@@ -360,64 +359,116 @@ TREEML_INLINE void keep_extremes(const Extremes<T>& at, const DifferenceSide<T>&
     side.best0[i] = T(best0);
 }
 
-// score_pairs for two classes. `pairs` holds differences; without a sibling they are written, and the weights
-// of the pairs to `sums`.
-template <class T, bool SIBLING>
-TREEML_TARGET void score_differences(const Chunks& in, std::make_unsigned_t<T>* sums, T* pairs,
-                                     const DifferenceSide<T>& side, const DifferenceSide<T>& other) {
+// Scores ROWS roots from i on against all later columns. `pairs` holds differences; without a sibling they
+// are written, and the weights of the pairs to `sums`. (Where j is one of the roots, its pair with itself says
+// what its leaf does.)
+template <class T, bool SIBLING, int ROWS>
+TREEML_INLINE void score_roots(const Chunks& in, std::make_unsigned_t<T>* sums, T* pairs,
+                               const DifferenceSide<T>* sides, int i) {
     using U = std::make_unsigned_t<T>;
     const int p = in.n_columns;
     const long width = in.width;
     Chunk16* a = (Chunk16*)in.broadcast;
+    for (int k = 0; k < in.total_chunks; ++k)
+        for (int r = 0; r < ROWS; ++r) a[k * ROWS + r] = in.chunks[i + r + k * width] - Chunk16{};
+    constexpr int kSides = SIBLING ? 2 : 1;
     const Lanes<T> zero = fill(T(0));
-    for (int i = 0; i + 1 < p; ++i) {
-        const std::uint16_t* column = in.chunks + i;
-        for (int k = 0; k < in.total_chunks; ++k) a[k] = column[k * width] - Chunk16{};
-        Extremes<T> best = {zero, zero, zero, zero}, best_other = best;
-        const Lanes<T> tilt = fill(T(2 * side.difference[i] - side.all));
-        Lanes<T> tilt_other = zero;
-        if constexpr (SIBLING) tilt_other = fill(T(2 * other.difference[i] - other.all));
-        for (int j = i + 1; j < p; j += 16) {
-            const Lanes<U> x0 = count_class<U>(in, 0, in.chunks + j, a), x1 = count_class<U>(in, 1, in.chunks + j, a);
-            Lanes<T> d;
-            for (int k = 0; k < Lanes<T>::kVecs; ++k) d.v[k] = (typename Lanes<T>::Vec)(x0.v[k] - x1.v[k]);
-            T* at = pairs + i * width + j;
-            score_difference(d, tilt, side, j, best);
+    Extremes<T> best[kSides][ROWS];
+    Lanes<T> tilt[kSides][ROWS];
+    for (int s = 0; s < kSides; ++s)
+        for (int r = 0; r < ROWS; ++r) {
+            best[s][r] = {zero, zero, zero, zero};
+            tilt[s][r] = fill(T(2 * sides[s].difference[i + r] - sides[s].all));
+        }
+    for (int j = i + 1; j < p; j += 16) {
+        Lanes<U> x0[ROWS], x1[ROWS];
+        count_rows<U, ROWS>(in, 0, in.chunks + j, a, x0);
+        count_rows<U, ROWS>(in, 1, in.chunks + j, a, x1);
+        Lanes<T> d[kSides][ROWS];
+        for (int r = 0; r < ROWS; ++r) {
+            T* at = pairs + (i + r) * width + j;
+            for (int k = 0; k < Lanes<T>::kVecs; ++k)
+                d[0][r].v[k] = (typename Lanes<T>::Vec)(x0[r].v[k] - x1[r].v[k]);
             if constexpr (SIBLING) {
-                score_difference(load(at) - d, tilt_other, other, j, best_other);
+                d[1][r] = load(at) - d[0][r];
             } else {
-                store(at, d);
-                store(sums + i * width + j, x0 + x1);
+                store(at, d[0][r]);
+                store(sums + (i + r) * width + j, x0[r] + x1[r]);
             }
         }
-        keep_extremes(best, side, i);
-        if constexpr (SIBLING) keep_extremes(best_other, other, i);
+        for (int s = 0; s < kSides; ++s) {
+            const DifferenceSide<T>& side = sides[s];
+            const Lanes<T> of_j = load(side.difference + j);
+            Lanes<T> best1 = load(side.best1 + j), best0 = load(side.best0 + j);
+            for (int r = 0; r < ROWS; ++r) {
+                const Lanes<T> rest = of_j - d[s][r], turn = d[s][r] - rest;
+                Extremes<T>& at = best[s][r];
+                at.most1 = greater(at.most1, d[s][r]), at.least1 = lesser(at.least1, d[s][r]);
+                at.most0 = greater(at.most0, rest), at.least0 = lesser(at.least0, rest);
+                best1 = greater(best1, magnitude(turn));
+                best0 = greater(best0, magnitude(turn - tilt[s][r]));
+            }
+            store(side.best1 + j, best1);
+            store(side.best0 + j, best0);
+        }
     }
+    for (int s = 0; s < kSides; ++s)
+        for (int r = 0; r < ROWS; ++r) keep_extremes(best[s][r], sides[s], i + r);
+}
+
+// score_pairs for two classes.
+template <class T, bool SIBLING>
+TREEML_TARGET void score_differences(const Chunks& in, std::make_unsigned_t<T>* sums, T* pairs,
+                                     const DifferenceSide<T>& side, const DifferenceSide<T>& other) {
+    constexpr int kRows = TREEML_LEVEL == 2 ? 2 : 1;  // as many as there are registers for
+    const DifferenceSide<T> sides[2] = {side, other};
+    int i = 0;
+    for (; i + kRows < in.n_columns; i += kRows) score_roots<T, SIBLING, kRows>(in, sums, pairs, sides, i);
+    for (; i + 1 < in.n_columns; ++i) score_roots<T, SIBLING, 1>(in, sums, pairs, sides, i);
 }
 
 // The bits of x at the ones of the mask, moved together to the low end.
-TREEML_INLINE Word extract(Word x, const Piece& piece) {
+TREEML_INLINE Word extract(Word x, const Piece& piece, const Moves* moves) {
 #if TREEML_LEVEL >= 1
+    (void)moves;
     return _pext_u64(x, piece.mask);
 #else
     x &= piece.mask;
     for (int step = 0; step < 6; ++step) {
-        const Word moved = x & piece.moves[step];
+        const Word moved = x & moves->step[step];
         x = (x ^ moved) | (moved >> (1 << step));
     }
     return x;
 #endif
 }
 
+// The pieces of one group of rows where a column is `value`: see add_group. Returns their number.
+TREEML_TARGET inline int cut_group(const Word* column, int first_word, std::int64_t n_rows, bool value, int group,
+                                   int base, Piece* out, std::int64_t* at) {
+    int n = 0;
+    std::int64_t place = *at;
+    for (std::int64_t from = 0; from < n_rows; from += kWordBits) {
+        const int w = first_word + int(from / kWordBits);
+        const Word valid = n_rows - from >= kWordBits ? ~Word(0) : (Word(1) << (n_rows - from)) - 1;
+        const Word mask = (value ? column[w] : ~column[w]) & valid;
+        if (!mask) continue;
+        const int ones = __builtin_popcountll(mask), shift = int(place % kWordBits);
+        out[n++] = {mask, w, base + int(place / kWordBits), shift, shift + ones > kWordBits, group};
+        place += ones;
+    }
+    *at = place;
+    return n;
+}
+
 // Keeps the rows of the pieces: `to` has n_columns columns of to_stride words, cleared beforehand.
 TREEML_TARGET inline void project_words(const Word* from, int n_columns, int stride, const Piece* pieces,
-                                        int n_pieces, Word* to, int to_stride) {
+                                        const Moves* moves, int n_pieces, Word* to, int to_stride) {
     for (int j = 0; j < n_columns; ++j) {
         const Word* source = from + (long)j * stride;
         Word* target = to + (long)j * to_stride;
         for (int k = 0; k < n_pieces; ++k) {
             const Piece& piece = pieces[k];
-            const Word x = extract(source[piece.source], piece);
+            const Word x = extract(source[piece.source], piece, moves + k);
             target[piece.target] |= x << piece.shift;
             if (piece.spills) target[piece.target + 1] |= x >> (kWordBits - piece.shift);
         }
@@ -427,29 +478,59 @@ TREEML_TARGET inline void project_words(const Word* from, int n_columns, int str
 // The same, word by word across columns: `to` has to_stride rows of `width` words, cleared beforehand.
 // Adds each column's weighted ones to ones[class].
 template <class T>
-TREEML_TARGET void project_across(const Word* from, int n_columns, int stride, const Piece* pieces, int n_pieces,
-                                  Word* to, long width, T* const* ones) {
+TREEML_TARGET void project_across(const Word* from, int n_columns, int stride, const Piece* pieces,
+                                  const Moves* moves, int n_pieces, Word* to, long width, const int* group_of,
+                                  const std::int64_t* group_weight, T* const* ones) {
     for (int k = 0; k < n_pieces; ++k) {
         const Piece piece = pieces[k];
         const Word* source = from + piece.source;
         Word* target = to + piece.target * width;
-        T* sum = ones[piece.of];
-        const T weight = T(piece.weight);
+        T* sum = ones[group_of[piece.group]];
+        const T weight = T(group_weight[piece.group]);
         if (!piece.spills) {
             for (int j = 0; j < n_columns; ++j) {
-                const Word x = extract(source[(long)j * stride], piece);
+                const Word x = extract(source[(long)j * stride], piece, moves + k);
                 sum[j] += T(T(__builtin_popcountll(x)) * weight);
                 target[j] |= x << piece.shift;
             }
         } else {
             Word* next = target + width;
             for (int j = 0; j < n_columns; ++j) {
-                const Word x = extract(source[(long)j * stride], piece);
+                const Word x = extract(source[(long)j * stride], piece, moves + k);
                 sum[j] += T(T(__builtin_popcountll(x)) * weight);
                 target[j] |= x << piece.shift;
                 next[j] = x >> (kWordBits - piece.shift);
             }
         }
+    }
+}
+
+// See SiblingBounds. overlap[f]: weight of the rows where both columns are 1, ones[f] of those where f is.
+template <class T>
+TREEML_TARGET void learn_siblings(int n, const SiblingNews& news, const T* overlap, const std::int64_t* ones,
+                                  std::int64_t* lower1, std::int64_t* lower0) {
+    const std::int64_t cost1 = news.cost1, cost0 = news.cost0, of_g = news.ones, total = news.total;
+    const int shift = news.unit_shift;
+    if (news.adds_up) {
+        for (int f = 0; f < n; ++f) {
+            const std::int64_t both = overlap[f], only_f = ones[f] - both, only_g = of_g - both;
+            const std::int64_t neither = total - ones[f] - only_g;
+            std::int64_t a1 = cost1 - (only_g << shift), b1 = cost0 - (neither << shift);  // for f = 1
+            std::int64_t a0 = cost1 - (both << shift), b0 = cost0 - (only_f << shift);     // for f = 0
+            a1 = a1 < 0 ? 0 : a1, b1 = b1 < 0 ? 0 : b1, a0 = a0 < 0 ? 0 : a0, b0 = b0 < 0 ? 0 : b0;
+            lower1[f] = lower1[f] < a1 + b1 ? a1 + b1 : lower1[f];
+            lower0[f] = lower0[f] < a0 + b0 ? a0 + b0 : lower0[f];
+        }
+        return;
+    }
+    for (int f = 0; f < n; ++f) {
+        const std::int64_t both = overlap[f], only_f = ones[f] - both, only_g = of_g - both;
+        const std::int64_t neither = total - ones[f] - only_g;
+        const std::int64_t a1 = cost1 - (only_g << shift), b1 = cost0 - (neither << shift);
+        const std::int64_t a0 = cost1 - (both << shift), b0 = cost0 - (only_f << shift);
+        const std::int64_t to1 = a1 < b1 ? b1 : a1, to0 = a0 < b0 ? b0 : a0;
+        lower1[f] = lower1[f] < to1 ? to1 : lower1[f];
+        lower0[f] = lower0[f] < to0 ? to0 : lower0[f];
     }
 }
 
@@ -511,6 +592,8 @@ Kernels<T> kernels() {
             project_across<T>,
             to_chunks,
             digest,
+            cut_group,
+            learn_siblings<T>,
             count_difference,
             TREEML_LEVEL == 0};
 }

@@ -31,6 +31,7 @@ struct Frame {
     std::vector<Group> groups;
     std::vector<int> first_group;      // of each count (class, then rows)
     std::vector<std::int64_t> weight;  // of each group
+    std::vector<int> count_of;         // of each group, the count that it adds to
     std::vector<int> first_word;       // of each group in a row set of the root
     Kernels<T> kernels;
     bool two_classes;
@@ -137,8 +138,8 @@ class Projector {
         const std::size_t size = std::size_t(node.n_columns) * out.stride();
         Word* to = out.words.reserve(size + 1);
         std::memset(to, 0, size * sizeof(Word));
-        frame_.kernels.project_words(node.words.data(), node.n_columns, node.stride(), pieces_.data(),
-                                     int(pieces_.size()), to, out.stride());
+        frame_.kernels.project_words(node.words.data(), node.n_columns, node.stride(), cut_.pieces.data(),
+                                     cut_.moves.data(), cut_.size(), to, out.stride());
         out.n_columns = node.n_columns;
         out.id = node.id;
         keep_distinct_columns(out);
@@ -160,8 +161,9 @@ class Projector {
         const std::size_t size = std::size_t(out.stride()) * width;
         Word* to = across_.reserve(size + 1);
         std::memset(to, 0, size * sizeof(Word));
-        frame_.kernels.project_across(node.words.data(), node.n_columns, node.stride(), pieces_.data(),
-                                      int(pieces_.size()), to, width, out.counts.ones.data());
+        frame_.kernels.project_across(node.words.data(), node.n_columns, node.stride(), cut_.pieces.data(),
+                                      cut_.moves.data(), cut_.size(), to, width, frame_.count_of.data(),
+                                      frame_.weight.data(), out.counts.ones.data());
         frame_.kernels.to_chunks(to, out.stride(), width, out.chunks.reserve(4 * size + 16));
         out.has_chunks = true;
     }
@@ -242,24 +244,19 @@ class Projector {
     // Which bits of which word go where, and the sizes of the child.
     void plan(const Node<T>& node, int f, bool value, Node<T>& out) {
         const Word* column = node.column(f);
-        pieces_.clear();
+        cut_.pieces.clear();
+        cut_.moves.clear();
         out.rows.resize(frame_.n_groups());
         int base = 0;
         for (int g = 0; g < frame_.n_groups(); ++g) {
-            std::int64_t at = 0;
-            for (int w = node.offset[g]; w < node.offset[g + 1]; ++w) {
-                Word mask = value ? column[w] : ~column[w] & valid_bits(node.rows[g], w - node.offset[g]);
-                if (!mask) continue;
-                at += add_piece(mask, w, base, at, frame_.groups[g], frame_.kernels.needs_moves, pieces_);
-            }
-            out.rows[g] = at;
-            base += words_for(at);
+            out.rows[g] = add_group(frame_.kernels, column, node.offset[g], node.rows[g], value, g, base, 0, cut_);
+            base += words_for(out.rows[g]);
         }
         out.lay_out(frame_);
     }
 
     const Frame<T>& frame_;
-    std::vector<Piece> pieces_;
+    Cut cut_;
     Buffer<Word> across_;
     std::vector<Word> valid_, hashes_;
     std::vector<int> table_, stands_for_;

@@ -32,7 +32,7 @@ struct Group {
 struct Misclassification {
     int n_classes;
     std::vector<std::int64_t> class_weight;
-    Cost unit = 1;
+    Cost unit = 1;  // a power of two
     Cost leaf_cost = 0;
     int min_samples_leaf = 1;
 

@@ -44,7 +44,10 @@ class OptimalTreeSearch final : public TreeSearch {
         for (std::size_t g = 0; g < rows.groups.size(); ++g) total += rows.rows[g] * rows.groups[g].weight;
         frame.fits_signed = total <= std::int64_t(std::numeric_limits<std::make_signed_t<T>>::max());
         frame.groups = rows.groups;
-        for (const Group& group : rows.groups) frame.weight.push_back(group.weight);
+        for (const Group& group : rows.groups) {
+            frame.weight.push_back(group.weight);
+            frame.count_of.push_back(group.of);
+        }
         frame.first_group.assign(objective.n_counts() + 1, 0);
         for (const Group& group : rows.groups) ++frame.first_group[group.of + 1];
         std::partial_sum(frame.first_group.begin(), frame.first_group.end(), frame.first_group.begin());

@@ -249,7 +249,7 @@ class PairScorer {
         const int total_chunks = 4 * rows.stride();
         return {rows.chunks.data(), rows.n_columns, rows.width, total_chunks, frame_.first_group.data(),
                 rows.n_chunks.data(), rows.offset.data(), frame_.weight.data(),
-                broadcast_.reserve(std::size_t(total_chunks) * 16 + 16)};
+                broadcast_.reserve(std::size_t(total_chunks) * 32 + 16)};
     }
 
     DepthTwo best(const Side<T>& side, int n_columns, int leaves, bool capped) const {

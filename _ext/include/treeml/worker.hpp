@@ -298,7 +298,7 @@ class Worker {
     }
     void learn(Level& at, const Node<T>& node, int f, Cost cost1, Cost cost0) {
         if (shared_.bounds.siblings)
-            at.siblings.learn(f, cost1, cost0, at.pairs.overlap.data() + f * node.width, at.ones.data(), node.total(frame_));
+            at.siblings.learn(frame_.kernels, f, cost1, cost0, at.pairs.overlap.data() + f * node.width, at.ones.data(), node.total(frame_));
     }
     // What is known of the split on a column without solving its children.
     Cost bound(const Level& at, int f) const {
