@@ -137,13 +137,14 @@ def check_target(y: Any, n_rows: int | None = None) -> tuple[np.ndarray, np.ndar
     """
     if y is None:
         raise ValueError("This model requires y to be passed, but the target y is None")
-    values = column_or_1d(_plain_series(y), warn=True)
+    plain = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biufU"
+    values = y if plain else column_or_1d(_plain_series(y), warn=True)
     if values.dtype.kind == "U" and isinstance(y, (list, tuple)):
         cells = np.array(y, dtype=object).reshape(-1)  # NumPy writes None as text
         values = values if all(type(v) is str for v in cells.tolist()) else cells
     if values.dtype.kind not in "biufUO":
         raise ValueError(f"Unknown label type: {values.dtype}; turn the labels into strings")
-    if n_rows is not None:
+    if n_rows is not None and len(values) != n_rows:
         check_consistent_length(range(n_rows), values)
     absent = absent_cells(values) if values.dtype == object else values != values
     if absent.any():

@@ -184,7 +184,11 @@ class Binarizer(TransformerMixin, BaseEstimator):
         names = (f"x{j}" for j in range(n_columns))
         self.columns_ = tuple(ColumnType(name, "zero_one") for name in names)
         self.n_features_in_ = n_columns
-        self._set_codes([(j, ZERO_ONE) for j in range(n_columns)])
+        (_, (lowest, highest)), *_ = ZERO_ONE.predicates(Term(0, self.columns_[0]))
+        intervals = np.empty((n_columns, 3), dtype=np.int32)
+        intervals[:, 0] = np.arange(n_columns)
+        intervals[:, 1:] = lowest, highest
+        self._keep_codes([(j, ZERO_ONE) for j in range(n_columns)], intervals)
         self.findings_ = ()
         return self
 
@@ -298,16 +302,41 @@ class Binarizer(TransformerMixin, BaseEstimator):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
+    @property
+    def predicates_(self) -> tuple[Predicate, ...]:
+        """The questions, in the order of the columns; made when they are first asked for."""
+        check_is_fitted(self)
+        if self._predicates is None:
+            self._predicates = tuple(
+                predicate
+                for index, code in self._coded
+                for predicate, _ in code.predicates(Term(index, self.columns_[index]))
+            )
+        return self._predicates
+
+    def predicate(self, j: int) -> Predicate:
+        """``predicates_[j]``, without making the others."""
+        if self._predicates is not None:
+            return self._predicates[j]
+        place, *interval = self.intervals_[j].tolist()
+        index, code = self._coded[place]
+        questions = code.predicates(Term(index, self.columns_[index]))
+        return next(predicate for predicate, lies in questions if list(lies) == interval)
+
     def _set_codes(self, coded: list[tuple[int, Code]]) -> None:
-        self._coded = coded
         predicates: list[Predicate] = []
         intervals: list[tuple[int, int, int]] = []
         for place, (index, code) in enumerate(coded):
             for predicate, interval in code.predicates(Term(index, self.columns_[index])):
                 predicates.append(predicate)
                 intervals.append((place, *interval))
-        self.predicates_ = tuple(predicates)
-        self.intervals_ = np.array(intervals, dtype=np.int32).reshape(-1, 3)
+        self._keep_codes(coded, np.array(intervals, dtype=np.int32).reshape(-1, 3))
+        self._predicates = tuple(predicates)
+
+    def _keep_codes(self, coded: list[tuple[int, Code]], intervals: np.ndarray) -> None:
+        self._coded = coded
+        self._predicates: tuple[Predicate, ...] | None = None
+        self.intervals_ = intervals
         self.code_columns_ = np.array([index for index, _ in coded], dtype=np.int32)
         self.n_codes_ = np.array([code.n_codes for _, code in coded], dtype=np.int32)
 

@@ -434,12 +434,12 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         for node in range(len(nodes) - 1, -1, -1):
             if nodes[node, 0] >= 0:
                 counts[node] = counts[nodes[node, 1]] + counts[nodes[node, 2]]
-        used, predicate = np.unique(nodes[:, 0], return_inverse=True)
-        first = 1 if used[0] < 0 else 0
+        used = sorted({int(column) for column in nodes[:, 0] if column >= 0})
+        place = {column: at for at, column in enumerate(used)} | {-1: -1}
         return Tree(
             columns=self.binarizer_.columns_,
-            predicates=tuple(self.binarizer_.predicates_[j] for j in used[first:]),
-            predicate=(predicate - first).astype(np.int32),
+            predicates=tuple(self.binarizer_.predicate(j) for j in used),
+            predicate=np.array([place[int(column)] for column in nodes[:, 0]], dtype=np.int32),
             if_true=np.ascontiguousarray(nodes[:, 1]),
             if_false=np.ascontiguousarray(nodes[:, 2]),
             counts=counts,
