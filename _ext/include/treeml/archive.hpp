@@ -29,13 +29,17 @@ class Archive {
 
     void add(const Node<T>& node, std::int64_t weight, Size size, Cost lower, const std::vector<Cost>* splits,
              Control& control) {
-        const int at = next_++ % n_nodes_;
-        if (at == int(entries_.size())) {
+        const int at = int(next_++ % n_nodes_);
+        if (at == int(lower_.size())) {
+            lower_.push_back(0);
+            slack_.push_back(0);
             entries_.push_back({});
-            rows_.resize(entries_.size() * stride_);
-            control.allocated(std::int64_t(sizeof(Entry) + stride_ * sizeof(Word)));
+            rows_.resize(lower_.size() * stride_);
+            control.allocated(std::int64_t(2 * sizeof(Cost) + sizeof(Entry) + stride_ * sizeof(Word)));
         }
-        entries_[at] = {lower, weight, size, splits ? next_split_ : -1};
+        lower_[at] = lower;
+        slack_[at] = lower - unit() * weight;
+        entries_[at] = {weight, size, splits ? next_split_ : -1};
         std::memcpy(rows_.data() + std::size_t(at) * stride_, node.row_set.data(), stride_ * sizeof(Word));
         if (!splits) return;
         const int slot = int(next_split_++ % n_splits_);
@@ -49,14 +53,15 @@ class Archive {
 
     // A lower bound of a row set that reaches `enough`, or 0.
     Cost bound(const Word* rows, std::int64_t weight, Size size, Cost enough) const {
-        const Cost unit = frame_.objective.unit;
-        for (std::size_t k = 0; k < entries_.size(); ++k) {
-            const int at = newest(k);
-            const Entry& entry = entries_[at];
-            const Cost room = entry.lower - enough;
-            if (room < 0 || entry.size.leaves < size.leaves || unit * (entry.weight - weight) > room) continue;
-            const Cost loss = unit * distance(row_set(at), rows, room / unit);
-            if (loss <= room) return entry.lower - loss;
+        candidates_.resize(lower_.size() + 16);
+        const int n = frame_.kernels.reaching(lower_.data(), slack_.data(), int(lower_.size()), enough,
+                                              enough - unit() * weight, candidates_.data());
+        for (int k = 0; k < n; ++k) {
+            const int at = candidates_[k];
+            const Cost room = lower_[at] - enough;
+            if (entries_[at].size.leaves < size.leaves) continue;
+            const Cost loss = unit() * distance(row_set(at), rows, room / unit());
+            if (loss <= room) return lower_[at] - loss;
         }
         return 0;
     }
@@ -64,24 +69,24 @@ class Archive {
     // lower[h] becomes a bound of the split of `node` on its column h.
     void bound_splits(const Node<T>& node, std::int64_t weight, Size size, std::vector<Cost>& lower) const {
         constexpr int kBest = 4;
-        const Cost unit = frame_.objective.unit;
         struct Found {
             Cost bound, loss;
             std::int64_t splits;
         } found[kBest + 1];
         int n = 0;
         Cost least = 0;
-        const std::size_t scan = std::min<std::size_t>(entries_.size(), n_splits_);
+        const std::size_t scan = std::min<std::size_t>(lower_.size(), n_splits_);
         for (std::size_t k = 0; k < scan; ++k) {
             const int at = newest(k);
             const Entry& entry = entries_[at];
+            const Cost bound = lower_[at];
             if (entry.splits < 0 || entry.splits + n_splits_ < next_split_ || entry.size.leaves < size.leaves) continue;
-            const Cost room = entry.lower - least - 1;
-            if (room < 0 || unit * (entry.weight - weight) > room) continue;
-            const Cost loss = unit * distance(row_set(at), node.row_set.data(), room / unit);
+            const Cost room = bound - least - 1;
+            if (room < 0 || unit() * (entry.weight - weight) > room) continue;
+            const Cost loss = unit() * distance(row_set(at), node.row_set.data(), room / unit());
             if (loss > room) continue;
             int place = n < kBest ? n++ : kBest - 1;
-            found[place] = {entry.lower - loss, loss, entry.splits};
+            found[place] = {bound - loss, loss, entry.splits};
             for (; place > 0 && found[place - 1].bound < found[place].bound; --place)
                 std::swap(found[place - 1], found[place]);
             if (n == kBest) least = found[kBest - 1].bound;
@@ -96,12 +101,12 @@ class Archive {
     static constexpr std::size_t kBytes = 1 << 20;  // of row sets, and of split bounds
 
     struct Entry {
-        Cost lower;
         std::int64_t weight;
         Size size;
         std::int64_t splits;  // running number of its split bounds; -1: none
     };
 
+    Cost unit() const { return frame_.objective.unit; }
     int newest(std::size_t k) const { return int((next_ - 1 - std::int64_t(k)) % n_nodes_); }
     const Word* row_set(int at) const { return rows_.data() + std::size_t(at) * stride_; }
 
@@ -121,7 +126,9 @@ class Archive {
     int stride_, n_columns_, n_nodes_, n_splits_;
     bool unit_weights_;
     std::int64_t next_ = 0, next_split_ = 0;
+    std::vector<Cost> lower_, slack_;  // of each node: its bound, and that less its weight
     std::vector<Entry> entries_;
+    mutable std::vector<int> candidates_;
     std::vector<Word> rows_;
     std::vector<Cost> splits_;
 };

@@ -104,6 +104,7 @@ struct Kernels {
     void (*digest)(const Word*, int, int, const int*, int, const Word*, int, Word*, std::uint32_t*);
     int (*cut_group)(const Word*, int, std::int64_t, bool, int, int, Piece*, std::int64_t*);
     void (*learn_siblings)(int, const SiblingNews&, const T*, const std::int64_t*, std::int64_t*, std::int64_t*);
+    int (*reaching)(const std::int64_t*, const std::int64_t*, int, std::int64_t, std::int64_t, int*);
     std::int64_t (*count_difference)(const Word*, const Word*, int, std::int64_t);
     bool needs_moves;  // cuts have moves
 };

@@ -570,6 +570,24 @@ TREEML_TARGET inline void digest(const Word* words, int n_columns, int stride, c
     }
 }
 
+// Where a[k] >= least_a and b[k] >= least_b, latest first; returns how many.
+TREEML_TARGET inline int reaching(const std::int64_t* a, const std::int64_t* b, int n, std::int64_t least_a,
+                                  std::int64_t least_b, int* out) {
+    constexpr int kBlock = 16;
+    int found = 0;
+    for (int end = n; end > 0; end -= kBlock) {
+        const int from = end < kBlock ? 0 : end - kBlock;
+        std::int64_t any = 0;
+        for (int k = from; k < end; ++k) any |= (std::int64_t)(a[k] >= least_a) & (std::int64_t)(b[k] >= least_b);
+        if (!any) continue;
+        for (int k = end - 1; k >= from; --k) {
+            out[found] = k;
+            found += (a[k] >= least_a) & (b[k] >= least_b);
+        }
+    }
+    return found;
+}
+
 // Bits of a that are not in s; any number above `enough` where there are more.
 TREEML_TARGET inline std::int64_t count_difference(const Word* a, const Word* s, int n, std::int64_t enough) {
     std::int64_t sum = 0;
@@ -583,9 +601,9 @@ TREEML_TARGET inline std::int64_t count_difference(const Word* a, const Word* s,
 
 template <class T>
 Kernels<T> kernels() {
-    return {{{{score_pairs<T, 0, false, kPlain>, score_pairs<T, 0, false, kLeafLimit>, nullptr},
+    return {{{{score_pairs<T, 0, false, kPlain>, score_pairs<T, 0, false, kLeafLimit>, score_pairs<T, 0, false, kCapped>},
               {score_pairs<T, 0, true, kPlain>, score_pairs<T, 0, true, kLeafLimit>, score_pairs<T, 0, true, kCapped>}},
-             {{score_pairs<T, 2, false, kPlain>, score_pairs<T, 2, false, kLeafLimit>, nullptr},
+             {{score_pairs<T, 2, false, kPlain>, score_pairs<T, 2, false, kLeafLimit>, score_pairs<T, 2, false, kCapped>},
               {score_pairs<T, 2, true, kPlain>, score_pairs<T, 2, true, kLeafLimit>, score_pairs<T, 2, true, kCapped>}}},
             {score_differences<std::make_signed_t<T>, false>, score_differences<std::make_signed_t<T>, true>},
             project_words,
@@ -594,6 +612,7 @@ Kernels<T> kernels() {
             digest,
             cut_group,
             learn_siblings<T>,
+            reaching,
             count_difference,
             TREEML_LEVEL == 0};
 }

@@ -53,7 +53,7 @@ class OptimalTreeSearch final : public TreeSearch {
         std::partial_sum(frame.first_group.begin(), frame.first_group.end(), frame.first_group.begin());
         frame.first_word = rows.offset;
         shared_.bounds = bounds;
-        certain_ = objective.unit * rows.certain;
+        shared_.certain = objective.unit * rows.certain;
         load(rows);
     }
 
@@ -95,8 +95,8 @@ class OptimalTreeSearch final : public TreeSearch {
         bytes_ = out.bytes = control.bytes();
         report(out.cost);
         out.progress = control.progress();
-        out.cost += certain_;
-        out.lower += certain_;
+        out.cost += shared_.certain;
+        out.lower += shared_.certain;
         return out;
     }
 
@@ -139,7 +139,7 @@ class OptimalTreeSearch final : public TreeSearch {
         if (useful.depth < 3 || !shared_.cache->find(root_.row_set.data(), root_.hash, useful, entry)) return leaf;
         return std::min(leaf, entry.upper);
     }
-    void report(Cost upper) { shared_.control->report(upper + certain_, std::min(upper, lower_) + certain_); }
+    void report(Cost upper) { shared_.control->report(upper + shared_.certain, std::min(upper, lower_) + shared_.certain); }
 
     // Searches for a tree below the best one known. A search that turns out to be long is interrupted for
     // a while, to raise the bound in steps: refuting a fraction of the cost takes a fraction of the time.
@@ -151,7 +151,7 @@ class OptimalTreeSearch final : public TreeSearch {
             upper = std::min({upper, got.upper, best(useful, leaf)});
             report(upper);
         };
-        const auto target = [&] { return std::max(lower_ + 1, upper - Cost(tolerance * double(upper + certain_))); };
+        const auto target = [&] { return std::max(lower_ + 1, upper - Cost(tolerance * double(upper + shared_.certain))); };
         search(target(), useful.depth > 3 ? (getenv("SHORT") ? atoll(getenv("SHORT")) : kShort) : never);
         for (const int percent : {50, 75})
             if (go_on(upper, tolerance)) search(lower_ + (target() - lower_) * percent / 100, never);
@@ -160,7 +160,7 @@ class OptimalTreeSearch final : public TreeSearch {
     }
     bool go_on(Cost upper, double tolerance) const {
         if (shared_.control->reason() != Stop::none) return false;
-        return lower_ < upper && double(upper - lower_) > tolerance * double(upper + certain_);
+        return lower_ < upper && double(upper - lower_) > tolerance * double(upper + shared_.certain);
     }
 
     Known solve(Size size, Cost budget, std::int64_t pause, int n_threads) {
@@ -216,7 +216,6 @@ class OptimalTreeSearch final : public TreeSearch {
     Node<T> root_;
     std::vector<int> names_;  // columns of the dataset that the root's columns are
     std::vector<std::unique_ptr<Worker<T>>> workers_;
-    Cost certain_ = 0;  // cost of the errors that every tree makes
     Cost lower_ = 0;    // proven for size_
     Size size_{-1, -1};
     std::int64_t bytes_ = 0;

@@ -76,27 +76,39 @@ class PairScorer {
     bool can_cap() const { return can_cap_; }
 
     // Best trees of depth two for the node; its pair counts are kept in `pairs`, in the form that a run with
-    // or without caps needs for the children.
-    DepthTwo score(Node<T>& node, PairCounts<T>& pairs, int leaves, bool capped) {
+    // or without caps needs for the children. `splits`, where asked for, becomes a lower bound of the split
+    // on every column, whatever depth there is below.
+    DepthTwo score(Node<T>& node, PairCounts<T>& pairs, int leaves, bool capped, std::vector<Cost>* splits = nullptr) {
         node.make_chunks(frame_);
         const bool differences = by_differences(capped);
-        pairs.shape(differences ? 1 : frame_.n_counts(), node.n_columns, node.width);
-        DepthTwo out;
-        if (differences) {
+        if (splits && !can_cap_) splits = nullptr;
+        pairs.shape(differences && !splits ? 1 : frame_.n_counts(), node.n_columns, node.width);
+        if (differences && !splits) {
             const Differences side = start_differences(node.counts, node.width, 0);
             frame_.kernels.score_differences[0](chunks(node), pairs.overlap.data(), as_signed(pairs.counts[0]),
                                                 side, Differences{});
-            out = read(node.counts, side, 0, node.n_columns, leaves);
+            return read(node.counts, side, 0, node.n_columns, leaves);
+        }
+        const Side<T> side = start(node.counts, node.n_columns, node.width, 0, splits != nullptr);
+        Side<T> none{};
+        run(node, pairs, side, none, false, splits ? kCapped : objective_.limits_leaves() ? kLeafLimit : kPlain);
+        if (differences) {
+            for (int i = 0; i < node.n_columns; ++i) {
+                T *a = pairs.counts[0] + i * node.width, *b = pairs.counts[1] + i * node.width;
+                T* sum = pairs.overlap.data() + i * node.width;
+                a[i] = T(node.counts.ones[0][i] - node.counts.ones[1][i]);
+                for (int j = i + 1; j < node.n_columns; ++j) {
+                    sum[j] = T(a[j] + b[j]);
+                    a[j] = T(a[j] - b[j]);
+                }
+                std::fill(a + node.n_columns, a + node.width, T(0));  // the next run reads on there
+            }
         } else {
-            const Side<T> side = start(node.counts, node.n_columns, node.width, 0, false);
-            Side<T> none{};
-            run(node, pairs, side, none, false, objective_.limits_leaves() ? kLeafLimit : kPlain);
             for (int c = 0; c < frame_.n_counts(); ++c)
                 for (int i = 0; i < node.n_columns; ++i)
                     pairs.counts[c][i * node.width + i] = node.counts.ones[c][i];
-            out = best(side, node.n_columns, leaves, false);
         }
-        return out;
+        return best(side, node.n_columns, leaves, splits != nullptr, splits);
     }
 
     // Symmetric weights of the pairs that score() counted.
@@ -252,7 +264,8 @@ class PairScorer {
                 broadcast_.reserve(std::size_t(total_chunks) * 32 + 16)};
     }
 
-    DepthTwo best(const Side<T>& side, int n_columns, int leaves, bool capped) const {
+    DepthTwo best(const Side<T>& side, int n_columns, int leaves, bool capped,
+                  std::vector<Cost>* splits = nullptr) const {
         DepthTwo out;
         const BestSplit one{leaf(side.total), -1, 1};
         std::fill(std::begin(out.best), std::end(out.best), one);
@@ -284,6 +297,7 @@ class PairScorer {
                 const Cost low1 = std::min(one1, capped_cost(side.capped1[i]));
                 const Cost low0 = std::min(one0, capped_cost(side.capped0[i]));
                 out.lower = std::min(out.lower, low1 + low0);
+                if (splits) (*splits)[i] = std::max((*splits)[i], low1 + low0);
             }
         }
         return out;

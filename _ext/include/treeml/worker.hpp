@@ -46,6 +46,7 @@ struct Shared {
     std::vector<Word> columns;  // of the root, distinct ones
     int stride = 0;
     BoundSwitches bounds;
+    Cost certain = 0;           // cost of the errors that every tree makes
     std::unique_ptr<Cache> cache;
     Busy busy;
     bool several = false;             // threads
@@ -313,7 +314,13 @@ class Worker {
     template <bool CAPPED>
     Known depth_three(Node<T>& node, Size asked, Cost budget, Level& at) {
         const int leaves = std::min(asked.leaves, 8), two_leaves = std::min(leaves, 4);
-        Known known = exact(scorer_.score(node, at.pairs, two_leaves, CAPPED).best[two_leaves]);
+        if constexpr (!CAPPED) {
+            start_level(at, node);
+            if (uses_archive() && shared_.bounds.splits)
+                archive(3).bound_splits(node, node.total(frame_), asked, at.split);
+        }
+        std::vector<Cost>* splits = shared_.bounds.lookahead ? &at.split : nullptr;
+        Known known = exact(scorer_.score(node, at.pairs, two_leaves, CAPPED, splits).best[two_leaves]);
         worked(1);
         const Cost floor = 2 * objective().leaf_cost, leaf = leaf_cost(node);
         known.lower = 0;
@@ -321,10 +328,6 @@ class Worker {
             at.key.assign(node.n_columns, kInfinite);
             at.low1.assign(node.n_columns, objective().leaf_cost);
             at.low0 = at.low1;
-        } else {
-            start_level(at, node);
-            if (uses_archive() && shared_.bounds.splits)
-                archive(3).bound_splits(node, node.total(frame_), asked, at.split);
         }
         order_by_gini(at, node);
         scorer_.make_overlap(node, at.pairs, CAPPED);
@@ -535,7 +538,7 @@ class Worker {
         return lower;
     }
     void report(const Level& at, const Node<T>& node, const Known& known, Cost leaf) {
-        shared_.control->report(known.upper, lowest(at, node, known, leaf));
+        shared_.control->report(known.upper + shared_.certain, lowest(at, node, known, leaf) + shared_.certain);
     }
 
     Shared<T>& shared_;
