@@ -10,7 +10,15 @@ from setuptools.command.build_ext import build_ext
 
 HEADERS = [str(path) for path in sorted(Path("_ext/include/treeml").glob("*"))]
 DEBUG = os.environ.get("TREEML_DEBUG") == "1"
-FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-fno-math-errno", "-Wno-psabi", "-pthread"]
+FLAGS = [
+    "-std=c++20",
+    "-O3",
+    "-g0",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-Wno-psabi",
+    "-pthread",
+]
 DEBUG_FLAGS = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-Wno-psabi"]
 
 

@@ -92,7 +92,9 @@ cdef class _Watch:
             if self.callback is not None:
                 progress = self.control.progress()
                 if progress.size():
-                    self.callback(self.control.elapsed(), progress.back().upper, progress.back().lower)
+                    self.callback(
+                        self.control.elapsed(), progress.back().upper, progress.back().lower
+                    )
         except BaseException as error:  # whatever is raised, the search must end first
             self.raised.append(error)
             return True
@@ -165,7 +167,7 @@ cdef class TreeSearch:
         int64_t stop_after,
         callback=None,
     ):
-        """Search, or go on: (cost, bound, stop code, nodes, counters, progress, what was raised)."""
+        """Search, or go on: (cost, bound, stop code, nodes, counters, progress, raised)."""
         cdef Size size
         size.depth = max_depth
         size.leaves = max_leaf_nodes
@@ -195,4 +197,5 @@ cdef class TreeSearch:
             "polls": polls,
         }
         progress = [(step.seconds, step.upper, step.lower) for step in result.progress]
-        return (result.cost, result.lower, stop_code(result), nodes, counters, progress, watch.raised)
+        code = stop_code(result)
+        return result.cost, result.lower, code, nodes, counters, progress, watch.raised

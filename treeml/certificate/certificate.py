@@ -9,7 +9,7 @@ import json
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from treeml._core.control import Status
 from treeml._core.table import ColumnType, Table
 from treeml._core.version import __version__
 from treeml.ir.predicate import Predicate, number_text
-
 
 __all__ = ["Certificate", "Status", "certify", "data_hash", "hash_answers"]
 

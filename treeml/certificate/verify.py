@@ -372,7 +372,7 @@ def _check_bound(
         return
     if least < limit and claim.get("max_leaf_nodes") is not None:
         found.lines.append(
-            "objective re-derived, bound not re-proved (a tree of more leaves has a smaller objective)"
+            "objective re-derived, bound not re-proved (a tree of more leaves costs less)"
         )
         return
     found.bound_checked = True

@@ -334,7 +334,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
     def __getstate__(self) -> Any:
         if getattr(self, "_proof", None) is not None:
             _ = self.certificate_  # training data stay behind
-        state = super().__getstate__()
+        state: Any = super().__getstate__()
         if "result_" in state and state["result_"].handle is not None:
             state["result_"] = dataclasses.replace(state["result_"], handle=None)
         return state

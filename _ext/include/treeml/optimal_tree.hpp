@@ -152,8 +152,8 @@ class OptimalTreeSearch final : public TreeSearch {
             report(upper);
         };
         const auto target = [&] { return std::max(lower_ + 1, upper - Cost(tolerance * double(upper + shared_.certain))); };
-        search(target(), useful.depth > 3 ? (getenv("SHORT") ? atoll(getenv("SHORT")) : kShort) : never);
-        for (const int percent : {50, 75})
+        search(target(), useful.depth > 3 ? kShort : never);
+        for (const int percent : {8, 25, 60})
             if (go_on(upper, tolerance)) search(lower_ + (target() - lower_) * percent / 100, never);
         while (go_on(upper, tolerance)) search(target(), never);
         return upper;

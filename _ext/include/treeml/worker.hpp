@@ -441,7 +441,9 @@ class Worker {
                 child.lower = std::max(child.lower, found);
             }
         if (!wait && sum() < limit && (is_busy(children[0]) || is_busy(children[1]))) return {0, 0, -2, 0};
-        const bool first = children[1].leaf >= children[0].leaf;  // the one with more errors
+        // The one with more errors has more to refute; without a depth limit the smaller one is far cheaper.
+        const bool first = asked.depth == kNoLimit ? children[1].weight <= children[0].weight
+                                                   : children[1].leaf >= children[0].leaf;
         for (const bool value : {first, !first}) {
             Child& child = children[value];
             if (child.exact || sum() >= limit || stop()) continue;
