@@ -207,13 +207,13 @@ def test_the_naive_program_against_brute_force(seed):
     n, p, k = (int(rng.integers(1, high)) for high in (30, 7, 5))
     X, codes, weight = rng.integers(0, 2, (n, p)), rng.integers(0, k, n), rng.integers(1, 4, n)
     depth, least = (0, 1, 2, 3, 4, None)[seed % 6], int(rng.integers(1, 5))
-    leaf_cost = int(rng.integers(0, 6))
+    leaf_cost, leaves = int(rng.integers(0, 6)), (None, 2, 3, 4, 5, 6, 7)[seed % 7]
     best = optimal_cost(
-        X.tolist(), codes.tolist(), weight.tolist(), k, depth, leaf_cost, 1, least, [1] * k
+        X.tolist(), codes.tolist(), weight.tolist(), k, depth, leaf_cost, 1, least, [1] * k, leaves
     )
     for limit in (np.inf, best + 0.5, best - 0.5):
         program = DynamicProgram(
-            X.astype(bool), codes, weight.astype(np.float64), k, float(leaf_cost), least
+            X.astype(bool), codes, weight.astype(np.float64), k, float(leaf_cost), least, leaves
         )
         found = program.least_below(depth, limit, 1e8)
         assert found == best if best < limit else found >= limit

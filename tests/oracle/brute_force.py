@@ -22,11 +22,12 @@ def optimal_cost(
     M: Number,
     min_samples_leaf: int,
     class_weight_int: Sequence[Number],
+    max_leaves: int | None = None,
 ) -> Number:
     """Least M * errors + leaf_cost * leaves over every tree allowed; row sets are remembered."""
     return _optimal(
         X01, codes, weights_int, n_classes, max_depth, leaf_cost, M, min_samples_leaf,
-        class_weight_int,
+        class_weight_int, max_leaves,
     )[0]  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def optimal_nodes(*arguments: Any) -> Any:
 
 def _optimal(
     X01: Any, codes: Any, weights: Any, n_classes: int, max_depth: int | None, leaf_cost: Number,
-    M: Number, min_samples_leaf: int, class_weight: Any,
+    M: Number, min_samples_leaf: int, class_weight: Any, max_leaves: int | None = None,
 ) -> tuple[Number, Any]:  # fmt: skip
     rows = [r for r in range(len(codes)) if weights[r] > 0]
     ones = [sum(1 << r for r in rows if X01[r][c]) for c in range(len(X01[0]) if len(X01) else 0)]
@@ -50,26 +51,28 @@ def _optimal(
         return M * (sum(amount) - max(amount)) + leaf_cost, amount.index(max(amount))
 
     @functools.cache
-    def best(members: int, depth: int | None) -> tuple[Number, Any]:
+    def best(members: int, depth: int | None, leaves: int | None) -> tuple[Number, Any]:
         found = leaf(members)
-        if depth == 0:
+        if depth == 0 or leaves == 1:
             return found
+        shares = [(None, None)] if leaves is None else [(k, leaves - k) for k in range(1, leaves)]
         below = None if depth is None else depth - 1
         for column, mask in enumerate(ones):
             yes, no = members & mask, members & ~mask
             if not yes or not no or min(yes.bit_count(), no.bit_count()) < min_samples_leaf:
                 continue
-            one, zero = best(yes, below), best(no, below)
-            if one[0] + zero[0] < found[0]:
-                found = (one[0] + zero[0], (column, one[1], zero[1]))
+            for share, rest in shares:
+                one, zero = best(yes, below, share), best(no, below, rest)
+                if one[0] + zero[0] < found[0]:
+                    found = (one[0] + zero[0], (column, one[1], zero[1]))
         return found
 
-    return best(sum(1 << r for r in rows), max_depth)
+    return best(sum(1 << r for r in rows), max_depth, max_leaves)
 
 
 def enumerated_cost(
     X01: Any, codes: Any, weights: Any, n_classes: int, max_depth: int, leaf_cost: Number,
-    M: Number, min_samples_leaf: int, class_weight: Any,
+    M: Number, min_samples_leaf: int, class_weight: Any, max_leaves: int | None = None,
 ) -> Number:  # fmt: skip
     """The same by writing down every labelled tree one by one and pricing each as a whole."""
 
@@ -85,7 +88,8 @@ def enumerated_cost(
     costs: list[Number] = []
     for tree in trees(max_depth):
         faults, cost = _price(tree, X01, codes, weights, M, leaf_cost, class_weight)
-        if isinstance(tree, int) or min(faults.values()) >= min_samples_leaf:
+        small = max_leaves is None or len(faults) <= max_leaves
+        if small and (isinstance(tree, int) or min(faults.values()) >= min_samples_leaf):
             costs.append(cost)
     return min(costs)
 
@@ -136,9 +140,10 @@ def tree_cost(
 
 
 def tree_faults(
-    tree: Any, X01: Any, weights: Any, max_depth: int | None, min_samples_leaf: int
-) -> list[str]:
-    """What a tree of the package over 0/1 columns may not be: too deep, leaves too small."""
+    tree: Any, X01: Any, weights: Any, max_depth: int | None, min_samples_leaf: int,
+    max_leaves: int | None = None,
+) -> list[str]:  # fmt: skip
+    """What a tree of the package may not be: too deep, of too many leaves, of too small ones."""
     nodes = _nodes(tree)
     zeros = [0] * len(weights)
     size, _ = _price(nodes, X01, zeros, weights, 0, 0, [0])
@@ -146,6 +151,8 @@ def tree_faults(
     faults = []
     if max_depth is not None and deepest > max_depth:
         faults.append(f"depth {deepest} > {max_depth}")
+    if max_leaves is not None and len(size) > max_leaves:
+        faults.append(f"{len(size)} leaves, allowed are {max_leaves}")
     if not isinstance(nodes, int) and min(size.values()) < min_samples_leaf:
         faults.append(f"a leaf of {min(size.values())} rows, allowed are {min_samples_leaf}")
     return faults

@@ -6,11 +6,14 @@ share of it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from treeml.certificate import verify
 
 CASES = int(os.environ.get("TREEML_ORACLE_CASES", "500"))
 BATCHES = 20
+BOUNDS = ("equivalent_points", "siblings", "archive", "splits", "lookahead", "leaf_count")
 DEPTHS = (0, 1, 2, 3, 4, None)
 EXACT = 1e-12
 
@@ -39,19 +43,22 @@ class Case:
     max_depth: int | None
     regularization: float
     min_samples_leaf: int
+    max_leaf_nodes: int | None
     rounded: bool = False
 
-    def model(self) -> OptimalTreeClassifier:
+    def model(self, **parameters) -> OptimalTreeClassifier:
         return OptimalTreeClassifier(
             max_depth=self.max_depth,
+            max_leaf_nodes=self.max_leaf_nodes,
             regularization=self.regularization,
             min_samples_leaf=self.min_samples_leaf,
             class_weight=self.class_weight,
             time_limit=None,
+            **parameters,
         )
 
-    def fit(self) -> OptimalTreeClassifier:
-        return self.model().fit(self.X, self.y, sample_weight=self.weight)
+    def fit(self, **parameters) -> OptimalTreeClassifier:
+        return self.model(**parameters).fit(self.X, self.y, sample_weight=self.weight)
 
     @property
     def classes(self) -> np.ndarray:
@@ -90,7 +97,7 @@ class Case:
         cost = optimal_cost(
             self.X.tolist(), self.codes, self.weights, len(self.classes), self.max_depth,
             Fraction(self.regularization) * self.total, 1, self.min_samples_leaf,
-            self.class_weights,
+            self.class_weights, self.max_leaf_nodes,
         )  # fmt: skip
         return float(cost / self.total)
 
@@ -104,8 +111,9 @@ class Case:
 
     def faults_of(self, tree) -> list[str]:
         return tree_faults(
-            tree, self.X.tolist(), self.weights, self.max_depth, self.min_samples_leaf
-        )
+            tree, self.X.tolist(), self.weights, self.max_depth, self.min_samples_leaf,
+            self.max_leaf_nodes,
+        )  # fmt: skip
 
     def tolerance(self, model: OptimalTreeClassifier) -> float:
         """Exact, unless the weights had to be rounded to a grid: then what that may change."""
@@ -157,6 +165,27 @@ def random_weight(n_rows: int, rng: np.random.Generator) -> tuple[np.ndarray | N
     return weight, False
 
 
+def large_case(seed: int) -> Case:
+    """Some hundreds of rows, tens of columns; a depth, or no depth and a cost per leaf."""
+    rng = np.random.default_rng([20241, seed])
+    n_rows, n_columns = int(rng.integers(50, 400)), int(rng.integers(9, 40))
+    hidden = rng.random((n_rows, 4)) < 0.5
+    X = np.where(
+        rng.random((n_rows, n_columns)) < rng.choice([0.05, 0.2, 1.0]),
+        rng.random((n_rows, n_columns)) < rng.choice([0.1, 0.3, 0.5], n_columns),
+        hidden[:, rng.integers(0, 4, n_columns)],
+    ).astype(int)
+    weight, _ = random_weight(n_rows, rng)
+    depth = (2, 3, 3, None)[seed % 4]
+    regularization = float(rng.choice([0.0, 0.005, 0.02])) if depth else 0.06
+    return Case(
+        X=X, y=random_y(X, rng), weight=weight, class_weight=None, max_depth=depth,
+        regularization=regularization, min_samples_leaf=int(rng.choice([1, 1, 5])),
+        max_leaf_nodes=int(rng.integers(2, 7)) if rng.random() < 0.2 else None,
+        rounded=True,
+    )  # fmt: skip
+
+
 def random_case(seed: int) -> Case:
     rng = np.random.default_rng([20240, seed])
     X = random_matrix(rng)
@@ -176,6 +205,7 @@ def random_case(seed: int) -> Case:
         max_depth=DEPTHS[seed % len(DEPTHS)],
         regularization=float(rng.choice([0.0, 0.001, 0.01, 1 / 30, 0.1, 0.3])),
         min_samples_leaf=int(rng.choice([1, 1, 2, 3, 4])),
+        max_leaf_nodes=int(rng.integers(1, 9)) if rng.random() < 0.3 else None,
         rounded=rounded,
     )
 
@@ -186,13 +216,21 @@ def batch(number: int, share: float = 1.0) -> range:
     return range(number * size, (number + 1) * size)
 
 
+@contextlib.contextmanager
+def naming(seed: int) -> Iterator[None]:
+    """Failures say which case it was."""
+    try:
+        yield
+    except Exception as error:
+        raise AssertionError(f"seed {seed}: {error}") from error
+
+
 batches = pytest.mark.parametrize("number", range(BATCHES))
 
 
-def check(case: Case) -> None:
+def check(case: Case, model: OptimalTreeClassifier) -> None:
     """The contract of a completed search."""
-    model, optimum = case.fit(), case.optimum()
-    tolerance = case.tolerance(model)
+    optimum, tolerance = case.optimum(), case.tolerance(model)
     assert model.status_ == "optimal"
     assert model.objective_ == pytest.approx(optimum, rel=0, abs=tolerance)
     assert model.lower_bound_ <= optimum + tolerance
@@ -206,15 +244,84 @@ def check(case: Case) -> None:
     counted = weights[wrong].sum() / weights.sum() + case.regularization * model.n_leaves_
     assert counted == pytest.approx(model.objective_, rel=0, abs=tolerance)
     assert model.n_leaves_ == tree.n_leaves
+    check_history(case, model, optimum)
+
+
+def check_bracket(case: Case, model: OptimalTreeClassifier, optimum: float) -> None:
+    """The contract of any search, ended or not."""
+    tolerance = case.tolerance(model)
+    assert model.lower_bound_ <= optimum + tolerance
+    assert optimum <= model.objective_ + tolerance
+    assert case.objective_of(model.tree_) == pytest.approx(model.objective_, rel=0, abs=tolerance)
+    assert not case.faults_of(model.tree_)
+    gap = (model.objective_ - model.lower_bound_) / max(model.objective_, 1e-300)
+    assert model.gap_ == pytest.approx(max(0.0, gap))
+    check_history(case, model, optimum)
+
+
+def check_history(case: Case, model: OptimalTreeClassifier, optimum: float) -> None:
+    """Objectives fall, bounds rise, the optimum is between them, and the last are the result's."""
+    tolerance = case.tolerance(model)
+    seconds, objective, bound = model.result_.history.T
+    assert (np.diff(seconds) >= 0).all()
+    assert (np.diff(objective) <= 0).all()
+    assert (np.diff(bound) >= 0).all()
+    assert objective[-1] == pytest.approx(model.objective_, rel=0, abs=EXACT)
+    assert bound[-1] == pytest.approx(model.lower_bound_, rel=0, abs=EXACT)
+    assert bound[-1] <= optimum + tolerance
+    assert optimum <= objective[-1] + tolerance
 
 
 @batches
 def test_objective_is_that_of_brute_force(number):
     for seed in batch(number):
-        try:
-            check(random_case(seed))
-        except Exception as error:
-            raise AssertionError(f"seed {seed}: {error}") from error
+        case = random_case(seed)
+        with naming(seed):
+            check(case, case.fit())
+
+
+@batches
+def test_two_threads_find_it_too(number):
+    for seed in batch(number, share=0.5):
+        case = random_case(seed)
+        with naming(seed):
+            check(case, case.fit(n_jobs=2))
+
+
+@batches
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_no_bound_is_needed_for_the_optimum(number, bound):
+    for seed in batch(number, share=0.1):
+        case = random_case(seed)
+        with naming(seed):
+            model = case.model(n_jobs=1 + seed % 2)._leave_out(bound)
+            check(case, model.fit(case.X, case.y, case.weight))
+
+
+@batches
+def test_the_optimum_without_any_bound(number):
+    for seed in batch(number, share=0.2):
+        case = random_case(seed)
+        with naming(seed):
+            model = case.model(n_jobs=1 + seed % 2)._leave_out(*BOUNDS)
+            check(case, model.fit(case.X, case.y, case.weight))
+
+
+@batches
+def test_larger_tables_with_and_without_bounds(number):
+    """More rows and columns than brute force can do: every configuration proves the same."""
+    for seed in batch(number, share=0.1):
+        case = large_case(seed)
+        with naming(seed):
+            plain = case.fit()
+            assert plain.status_ == "optimal"
+            check_bracket(case, plain, plain.objective_)
+            for without in (*((bound,) for bound in BOUNDS), BOUNDS):
+                other = case.model(n_jobs=1 + seed % 2)._leave_out(*without)
+                other.fit(case.X, case.y, case.weight)
+                check_bracket(case, other, plain.objective_)
+                found = (other.objective_, other.lower_bound_, other.status_)
+                assert found == (plain.objective_, plain.lower_bound_, "optimal"), without
 
 
 @batches
@@ -265,26 +372,52 @@ def test_row_order_changes_nothing(number):
 
 @pytest.mark.parametrize("after_polls", [1, 2, 3, 5, 10, 50])
 @pytest.mark.parametrize("number", range(5))
-def test_stopped_searches_bracket_the_optimum(number, after_polls):
+def test_stopped_searches_bracket_the_optimum_and_go_on_to_it(number, after_polls):
     """Uses the private hook `_set_stop`: the deadline is reported as reached at that poll."""
     for seed in batch(number, share=0.2):
         case = random_case(seed)
-        with warnings.catch_warnings():
+        rng = np.random.default_rng([10, seed, after_polls])
+        left_out = [bound for bound in BOUNDS if rng.random() < 0.2]
+        model = case.model(n_jobs=1 + seed % 2, warm_start=True)._leave_out(*left_out)
+        optimum = case.optimum()
+        with naming(seed), warnings.catch_warnings():
             warnings.simplefilter("ignore", SearchLimitWarning)
-            model = case.model()._set_stop(after_polls).fit(case.X, case.y, case.weight)
-        optimum, tolerance = case.optimum(), case.tolerance(model)
-        assert model.status_ in ("optimal", "time_limit"), f"seed {seed}"
-        assert model.lower_bound_ <= optimum + tolerance, f"seed {seed}"
-        assert optimum <= model.objective_ + tolerance, f"seed {seed}"
-        assert case.objective_of(model.tree_) == pytest.approx(
-            model.objective_, rel=0, abs=tolerance
-        ), f"seed {seed}"
-        assert not case.faults_of(model.tree_), f"seed {seed}"
-        if model.status_ == "optimal":
-            assert model.objective_ == pytest.approx(optimum, rel=0, abs=tolerance)
-        else:
-            gap = (model.objective_ - model.lower_bound_) / model.objective_
-            assert model.gap_ == pytest.approx(max(0.0, gap)), f"seed {seed}"
+            earlier, bound = math.inf, -math.inf
+            while True:
+                model._set_stop(after_polls).fit(case.X, case.y, case.weight)
+                check_bracket(case, model, optimum)
+                assert model.objective_ <= earlier
+                assert model.lower_bound_ >= bound
+                earlier, bound = model.objective_, model.lower_bound_
+                if model.status_ == "optimal":
+                    break
+                assert model.status_ == "time_limit"
+                after_polls = 2 * after_polls
+            check(case, model)
+
+
+@batches
+def test_a_larger_depth_goes_on_from_a_smaller_one(number):
+    for seed in batch(number, share=0.1):
+        case = random_case(seed)
+        model = case.model(n_jobs=1 + seed % 2, warm_start=True)
+        for depth, leaves in ((1, None), (3, 4), (2, None), (None, 3), (4, None)):
+            case.max_depth, case.max_leaf_nodes = depth, leaves
+            model.set_params(max_depth=depth, max_leaf_nodes=leaves)
+            with naming(seed):
+                check(case, model.fit(case.X, case.y, case.weight))
+
+
+@batches
+def test_a_gap_that_is_small_enough_ends_the_search(number):
+    for seed in batch(number, share=0.1):
+        case = random_case(seed)
+        gap_tol = (0.02, 0.1, 0.5, 1.0)[seed % 4]
+        with naming(seed):
+            model = case.fit(gap_tol=gap_tol, n_jobs=1 + seed % 2)
+            assert model.status_ in ("optimal", "gap_tol")
+            assert model.gap_ <= gap_tol + EXACT
+            check_bracket(case, model, case.optimum())
 
 
 def test_a_stopped_search_says_so():
@@ -333,5 +466,6 @@ def test_the_oracle_against_an_enumeration_of_all_trees(seed):
         int(rng.integers(1, 4)),
         int(rng.integers(1, 4)),
         rng.integers(1, 4, n_classes).tolist(),
+        (None, 1, 2, 3)[seed % 4],
     )
     assert optimal_cost(*case) == enumerated_cost(*case)

@@ -44,6 +44,8 @@ class DynamicProgram:
         What a leaf adds to the objective.
     min_samples_leaf : int
         Fewest rows in a leaf; the tree of one leaf is always allowed.
+    max_leaf_nodes : int or None, default=None
+        Most leaves of a tree.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class DynamicProgram:
         n_classes: int,
         leaf_cost: float,
         min_samples_leaf: int,
+        max_leaf_nodes: int | None = None,
     ) -> None:
+        self.max_leaves = math.inf if max_leaf_nodes is None else max_leaf_nodes
         self.leaf_cost, self.least = leaf_cost, max(1, min_samples_leaf)
         rows = np.hstack([np.ones((len(answers), 1), dtype=np.uint8), np.packbits(answers, axis=1)])
         _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
@@ -66,17 +70,19 @@ class DynamicProgram:
         self.floor = self.stats.sum(axis=1) - self.stats.max(axis=1)
         self.answers = _different(answers[first])
         self.evaluations = 0.0
-        self._known: dict[tuple[bytes, int], tuple[float, bool]] = {}
+        self._known: dict[tuple[bytes, int, float], tuple[float, bool]] = {}
         self._budget = math.inf
 
     def estimate(self, max_depth: int | None, limit: float) -> float:
         """Split evaluations that `least_below` takes at most, reuse and pruning left aside."""
         depth, p = self._depth(max_depth, limit, float(self.floor.sum())), self.answers.shape[1]
+        depth = int(min(depth, self.max_leaves - 1))
         if p < 1 or depth < 1:
             return 1.0
+        shares = 1 if self.max_leaves >= 2.0**depth else self.max_leaves  # of leaves among two sides
         last = float(p) ** min(depth, 2) * self._price(self.n_groups) + _VISIT
-        power = max(0, depth - 2) * math.log10(2.0 * p) + math.log10(last)
-        sets = p * math.log10(3.0) + math.log10(p * last)  # a question: yes, no, or not asked
+        power = max(0, depth - 2) * math.log10(2.0 * p * shares) + math.log10(last)
+        sets = p * math.log10(3.0) + math.log10(p * last * shares)  # a question: yes, no, not asked
         return 10.0 ** min(power, sets, 300.0)
 
     def least_below(self, max_depth: int | None, limit: float, budget: float) -> float:
@@ -92,7 +98,7 @@ class DynamicProgram:
         leaf = self._loss(self.stats.sum(axis=0)) + self.leaf_cost  # allowed whatever its size
         depth = self.n_groups if max_depth is None else max_depth
         with threadpool_limits(1, user_api="blas"):  # the matrices are small: threads would wait
-            return min(float(leaf), self._solve(rows, depth, limit))
+            return min(float(leaf), self._solve(rows, depth, self.max_leaves, limit))
 
     def _spend(self, work: float) -> None:
         self.evaluations += work
@@ -116,7 +122,7 @@ class DynamicProgram:
         """Cost of all but the heaviest class; classes on the last axis."""
         return weights.sum(axis=-1) - weights.max(axis=-1)
 
-    def _solve(self, rows: np.ndarray, depth: int, limit: float) -> float:
+    def _solve(self, rows: np.ndarray, depth: int, leaves: float, limit: float) -> float:
         """Least cost of a subtree over ``rows`` if below ``limit``, else a value from it up."""
         self._spend(_VISIT)
         size = self.size[rows].sum()
@@ -124,29 +130,32 @@ class DynamicProgram:
             return math.inf
         leaf = float(self._loss(self.stats[rows].sum(axis=0))) + self.leaf_cost
         floor = float(self.floor[rows].sum())
-        depth = min(depth, len(rows) - 1)
+        depth = int(min(depth, len(rows) - 1, leaves - 1))
+        if leaves >= min(2.0**depth, len(rows)):
+            leaves = math.inf
         split = floor + 2 * self.leaf_cost
         if depth <= 0 or size < 2 * self.least or leaf <= split or split >= limit:
             return leaf if depth <= 0 or size < 2 * self.least else min(leaf, max(split, limit))
         inside = np.zeros(self.n_groups, dtype=bool)
         inside[rows] = True
-        key = (np.packbits(inside).tobytes(), depth)
+        key = (np.packbits(inside).tobytes(), depth, leaves)
         cost, exact = self._known.get(key, (-math.inf, False))
         if exact or cost >= limit:
             return cost
         room = self._depth(depth, limit, floor)
         if room <= 2:
-            best = min(leaf, self._last_levels(rows, room))
+            best = min(leaf, self._last_levels(rows, room, leaves))
             exact = room == depth or best < limit
         else:
-            best = min(leaf, self._split(rows, room, min(leaf, limit)))
+            best = min(leaf, self._split(rows, room, leaves, min(leaf, limit)))
             exact = best < limit
         self._known[key] = (best if exact else limit, exact)
         return best if exact else limit
 
-    def _split(self, rows: np.ndarray, depth: int, limit: float) -> float:
+    def _split(self, rows: np.ndarray, depth: int, leaves: float, limit: float) -> float:
         """Least cost of a subtree with a question at its root, if below ``limit``."""
         best = math.inf
+        shares = [math.inf] if leaves == math.inf else [float(k) for k in range(1, int(leaves))]
         answers, size, floor = self.answers[rows], self.size[rows], self.floor[rows]
         for question in range(answers.shape[1]):
             yes = answers[:, question]
@@ -157,15 +166,17 @@ class DynamicProgram:
             sides = (rows[yes], rows[~yes])
             spare = [float(floor[yes].sum()), float(floor[~yes].sum())]
             first = int(len(sides[1]) > len(sides[0]))
-            cut = min(best, limit) - spare[1 - first] - self.leaf_cost
-            large = self._solve(sides[first], depth - 1, cut)
-            if large >= cut:
-                continue
-            small = self._solve(sides[1 - first], depth - 1, min(best, limit) - large)
-            best = min(best, large + small)
+            for share in shares:
+                other = math.inf if share == math.inf else leaves - share
+                cut = min(best, limit) - spare[1 - first] - self.leaf_cost
+                large = self._solve(sides[first], depth - 1, share, cut)
+                if large >= cut:
+                    continue
+                small = self._solve(sides[1 - first], depth - 1, other, min(best, limit) - large)
+                best = min(best, large + small)
         return best
 
-    def _last_levels(self, rows: np.ndarray, depth: int) -> float:
+    def _last_levels(self, rows: np.ndarray, depth: int, leaves: float) -> float:
         """Least cost of a subtree with a question at its root and depth 1 or 2."""
         answers = self.answers[rows]
         ones = np.count_nonzero(answers, axis=0)
@@ -184,11 +195,16 @@ class DynamicProgram:
         for start in range(0, n_questions, step):
             block = slice(start, start + step)
             both = [A[:, block].T @ (A * channel[:, None]) for channel in channels]
-            best = min(best, self._pairs(both, yes, total, block))
+            best = min(best, self._pairs(both, yes, total, block, leaves))
         return best
 
     def _pairs(
-        self, both: list[np.ndarray], yes: np.ndarray, total: np.ndarray, block: slice
+        self,
+        both: list[np.ndarray],
+        yes: np.ndarray,
+        total: np.ndarray,
+        block: slice,
+        leaves: float,
     ) -> float:
         """Least cost of depth 2 with a root question of the block, from counts of pairs.
 
@@ -202,8 +218,12 @@ class DynamicProgram:
             left = both if inside else [yes[:, c] - pair for c, pair in enumerate(both)]
             right = [whole[:, c, None] - pair for c, pair in enumerate(left)]
             parted = self._leaves_of(left) + self._leaves_of(right)
-            sides.append(np.minimum(self._leaves(whole), parted.min(axis=1)))
-        return float((sides[0] + sides[1]).min())
+            one = self._leaves(whole)
+            sides.append((one, np.minimum(one, parted.min(axis=1))))
+        (one, two), (other_one, other_two) = sides
+        if leaves < 4:  # one side is a leaf
+            return float(np.minimum(one + other_two, two + other_one).min())
+        return float((two + other_two).min())
 
     def _leaves(self, sums: np.ndarray) -> np.ndarray:
         """Cost of leaves with the given channel sums; channels on the last axis."""

@@ -17,7 +17,7 @@ struct BestSplit {
 
 // What the kernel says of one node.
 struct DepthTwo {
-    BestSplit best[5];  // [l]: the best tree of at most l leaves
+    BestSplit best[5];  // [l]: the best tree of at most l leaves; 2 and 3 only where asked for
     Cost lower;         // capped run: no tree of any depth is cheaper
 };
 
@@ -75,10 +75,11 @@ class PairScorer {
 
     bool can_cap() const { return can_cap_; }
 
-    // Best trees of depth two for the node; its pair counts are kept in `pairs`, in the form that a run with
-    // or without caps needs for the children. `splits`, where asked for, becomes a lower bound of the split
-    // on every column, whatever depth there is below.
-    DepthTwo score(Node<T>& node, PairCounts<T>& pairs, int leaves, bool capped, std::vector<Cost>* splits = nullptr) {
+    // Best trees of depth two for the node, with `by_leaves` those of two and three leaves too. Its pair
+    // counts are kept in `pairs`, in the form that a run with or without caps needs for the children.
+    // `splits`, where asked for, becomes a lower bound of the split on every column, whatever depth there is
+    // below.
+    DepthTwo score(Node<T>& node, PairCounts<T>& pairs, bool by_leaves, bool capped, std::vector<Cost>* splits = nullptr) {
         node.make_chunks(frame_);
         const bool differences = by_differences(capped);
         if (splits && !can_cap_) splits = nullptr;
@@ -87,7 +88,7 @@ class PairScorer {
             const Differences side = start_differences(node.counts, node.width, 0);
             frame_.kernels.score_differences[0](chunks(node), pairs.overlap.data(), as_signed(pairs.counts[0]),
                                                 side, Differences{});
-            return read(node.counts, side, 0, node.n_columns, leaves);
+            return read(node.counts, side, 0, node.n_columns, by_leaves);
         }
         const Side<T> side = start(node.counts, node.n_columns, node.width, 0, splits != nullptr);
         Side<T> none{};
@@ -108,7 +109,7 @@ class PairScorer {
                 for (int i = 0; i < node.n_columns; ++i)
                     pairs.counts[c][i * node.width + i] = node.counts.ones[c][i];
         }
-        return best(side, node.n_columns, leaves, splits != nullptr, splits);
+        return best(side, node.n_columns, by_leaves, splits != nullptr, splits);
     }
 
     // Symmetric weights of the pairs that score() counted.
@@ -123,7 +124,7 @@ class PairScorer {
     // Best trees of depth two for both children of `node` on a column; `half` holds the rows of one.
     // `capped` computes their lower bounds for any depth too.
     std::pair<DepthTwo, DepthTwo> score_children(const Node<T>& node, const Node<T>& half, PairCounts<T>& pairs,
-                                                 int leaves, bool capped) {
+                                                 bool by_leaves, bool capped) {
         rest_.shape(frame_.n_counts(), node.width);
         for (int c = 0; c < frame_.n_counts(); ++c) {
             rest_.total[c] = T(node.counts.total[c] - half.counts.total[c]);
@@ -134,12 +135,12 @@ class PairScorer {
             const Differences side = start_differences(half.counts, node.width, 0);
             const Differences other = start_differences(rest_, node.width, 1);
             frame_.kernels.score_differences[1](chunks(half), nullptr, as_signed(pairs.counts[0]), side, other);
-            return {read(half.counts, side, 0, node.n_columns, leaves), read(rest_, other, 1, node.n_columns, leaves)};
+            return {read(half.counts, side, 0, node.n_columns, by_leaves), read(rest_, other, 1, node.n_columns, by_leaves)};
         }
         Side<T> side = start(half.counts, node.n_columns, node.width, 0, capped);
         Side<T> other = start(rest_, node.n_columns, node.width, 1, capped);
         run(half, pairs, side, other, true, capped ? kCapped : objective_.limits_leaves() ? kLeafLimit : kPlain);
-        return {best(side, node.n_columns, leaves, capped), best(other, node.n_columns, leaves, capped)};
+        return {best(side, node.n_columns, by_leaves, capped), best(other, node.n_columns, by_leaves, capped)};
     }
 
     // Best tree of depth one.
@@ -190,7 +191,7 @@ class PairScorer {
     }
 
     // Differences back to errors.
-    DepthTwo read(const Counts<T>& counts, const Differences& differences, int which, int n_columns, int leaves) {
+    DepthTwo read(const Counts<T>& counts, const Differences& differences, int which, int n_columns, bool by_leaves) {
         Side<T> side{counts.ones.data(), counts.total.data(), below_[2 * which].data(), below_[2 * which + 1].data(),
                      nullptr, nullptr};
         const T all = T(counts.total[0] + counts.total[1]);
@@ -199,7 +200,7 @@ class PairScorer {
             side.below1[j] = T((ones - T(differences.best1[j])) >> 1);
             side.below0[j] = T((T(all - ones) - T(differences.best0[j])) >> 1);
         }
-        return best(side, n_columns, leaves, false);
+        return best(side, n_columns, by_leaves, false);
     }
 
     struct Split {
@@ -264,7 +265,7 @@ class PairScorer {
                 broadcast_.reserve(std::size_t(total_chunks) * 32 + 16)};
     }
 
-    DepthTwo best(const Side<T>& side, int n_columns, int leaves, bool capped,
+    DepthTwo best(const Side<T>& side, int n_columns, bool by_leaves, bool capped,
                   std::vector<Cost>* splits = nullptr) const {
         DepthTwo out;
         const BestSplit one{leaf(side.total), -1, 1};
@@ -272,7 +273,7 @@ class PairScorer {
         out.lower = one.cost;
         BestSplit& four = out.best[4];
         const Cost unit = objective_.unit, leaf_cost = objective_.leaf_cost;
-        if (!leaf_cost && !objective_.limits_leaves() && leaves >= 4) {
+        if (!leaf_cost && !objective_.limits_leaves() && !by_leaves) {
             Cost errors = kInfinite;
             int column = -1;
             for (int i = 0; i < n_columns; ++i) {
@@ -288,7 +289,7 @@ class PairScorer {
             const Cost one1 = unit * s.errors1 + leaf_cost, one0 = unit * s.errors0 + leaf_cost;
             const Cost two1 = two(one1, side.below1[i]), two0 = two(one0, side.below0[i]);
             if (two1 + two0 < four.cost) four = {two1 + two0, i, 2};
-            if (leaves < 4) {
+            if (by_leaves) {
                 if (one1 + one0 < out.best[2].cost) out.best[2] = {one1 + one0, i, 1};
                 if (two1 + one0 < out.best[3].cost) out.best[3] = {two1 + one0, i, 2};
                 if (one1 + two0 < out.best[3].cost) out.best[3] = {one1 + two0, i, 1};

@@ -94,7 +94,7 @@ class Worker {
             known = exact(scorer_.stump(node));
         } else if (depth == 2) {
             const int leaves = std::min(size.leaves, 4);
-            known = exact(scorer_.score(node, level(deep).pairs, leaves, false).best[leaves]);
+            known = exact(scorer_.score(node, level(deep).pairs, leaves < 4, false).best[leaves]);
             worked(1);
         } else if (depth == 3) {
             ++counters.subproblems;
@@ -145,7 +145,7 @@ class Worker {
         if (size.depth == 1) {
             known = exact(scorer_.stump(node));
         } else if (size.depth == 2) {
-            known = exact(scorer_.score(node, level(deep).pairs, leaves, false).best[leaves]);
+            known = exact(scorer_.score(node, level(deep).pairs, leaves < 4, false).best[leaves]);
         } else if (size.depth >= 3) {
             CacheEntry entry;
             if (shared_.cache->find(node.row_set.data(), node.hash, size, entry))
@@ -160,6 +160,7 @@ class Worker {
         out.push_back({-1, -1, -1});
         if (f < 0) return leaf;
         Cost cost = 0;
+        const Size within = size.depth <= 2 ? size : asked;  // two leaves are no limit to a stump, but to its children
         for (const bool value : {true, false}) {
             Node<T>& next = value ? level(deep).child : level(deep).sibling;
             child(node, f, value, next);
@@ -168,7 +169,7 @@ class Worker {
             const int most = size.leaves == kNoLimit ? kNoLimit
                              : value                 ? known.leaves_true
                                                      : size.leaves - known.leaves_true;
-            cost += build(next, below(asked, most), deep + 1, out);
+            cost += build(next, below(within, most), deep + 1, out);
         }
         if (cost >= leaf) {
             out.resize(here);
@@ -320,7 +321,7 @@ class Worker {
                 archive(3).bound_splits(node, node.total(frame_), asked, at.split);
         }
         std::vector<Cost>* splits = shared_.bounds.lookahead ? &at.split : nullptr;
-        Known known = exact(scorer_.score(node, at.pairs, two_leaves, CAPPED, splits).best[two_leaves]);
+        Known known = exact(scorer_.score(node, at.pairs, leaves < 8, CAPPED, splits).best[two_leaves]);
         worked(1);
         const Cost floor = 2 * objective().leaf_cost, leaf = leaf_cost(node);
         known.lower = 0;
@@ -345,7 +346,7 @@ class Worker {
             } else {
                 const bool small = 2 * at.ones[f] <= total;
                 projector_.chunks(node, f, small, at.half);
-                const auto [half, rest] = scorer_.score_children(node, at.half, at.pairs, two_leaves, CAPPED);
+                const auto [half, rest] = scorer_.score_children(node, at.half, at.pairs, leaves < 8, CAPPED);
                 worked(2);
                 const DepthTwo &yes = small ? half : rest, &no = small ? rest : half;
                 const Known both = combine(yes, no, leaves, f);
