@@ -26,7 +26,7 @@ test: $(BUILT)  ## run the tests
 	$(BIN)/python -m pytest -n auto
 
 oracle: $(BUILT)  ## compare with brute force on many more random cases
-	TREEML_ORACLE_CASES=$${TREEML_ORACLE_CASES:-5000} $(BIN)/python -m pytest -n auto tests/oracle tests/export
+	TREEML_ORACLE_CASES=$${TREEML_ORACLE_CASES:-10000} $(BIN)/python -m pytest -n auto tests/oracle tests/export
 
 lint: $(BUILT)  ## check style and layers
 	$(BIN)/ruff check .

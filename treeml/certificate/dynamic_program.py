@@ -79,7 +79,7 @@ class DynamicProgram:
         depth = int(min(depth, self.max_leaves - 1))
         if p < 1 or depth < 1:
             return 1.0
-        shares = 1 if self.max_leaves >= 2.0**depth else self.max_leaves  # of leaves among two sides
+        shares = 1 if self.max_leaves >= 2.0**depth else self.max_leaves
         last = float(p) ** min(depth, 2) * self._price(self.n_groups) + _VISIT
         power = max(0, depth - 2) * math.log10(2.0 * p * shares) + math.log10(last)
         sets = p * math.log10(3.0) + math.log10(p * last * shares)  # a question: yes, no, not asked
