@@ -20,6 +20,7 @@ from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
 from treeml.certificate import Certificate, certify, hash_answers
+from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from treeml.ir import Tree
 from treeml.report.drawing import tree_html
 from treeml.report.picture import TreePicture
@@ -64,7 +65,7 @@ class _Proof:
         )
 
 
-class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
+class OptimalTreeClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """The decision tree of least error plus cost per leaf, with a proof that none is better.
 
     Minimises ``errors / total + regularization * leaves`` over **all** trees of depth
@@ -98,7 +99,8 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         Threads of the search; None is 1, -1 all processors. Objective, bound and status are the
         same for any number; where several trees are optimal, several threads may find another.
     verbose : int, default=0
-        1: objective and bound over time, on the terminal.
+        1: objective and bound over time, on the terminal. Where scikit-learn has callbacks
+        (``set_callbacks``, from 1.9 on), they get the same as tasks "search" with metadata.
     warm_start : bool, default=False
         Keep the search, so that another ``fit`` on the same data goes on where this one ended,
         as after a time limit or for a larger depth.
@@ -187,6 +189,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
         self.warm_start = warm_start
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OptimalTreeClassifier:
         """Search for the tree.
 
@@ -214,9 +217,10 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
             Where the search ended before the proof.
         """
         self._validate_params()
+        task = FitTask(self, X, y, sample_weight)
         dataset, codes, weights = self._read(X, y, sample_weight)
         dataset = dataset.with_classes(codes, len(self.classes_), weights)
-        control = self._control()
+        control = self._control(task)
         result = optimal_tree(
             dataset,
             max_depth=self.max_depth,
@@ -244,6 +248,7 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
         self._proof: _Proof | None = _Proof(
             result, dataset, self.binarizer_, codes, weights, parameters
         )
+        task.end()
         warn_of_limit(self.status_, self.objective_, self.gap_, control)
         return self
 
@@ -346,13 +351,21 @@ class OptimalTreeClassifier(ClassifierMixin, BaseEstimator):
     def _table(self, X: Any) -> Table:
         return estimator_table(self, X, like=self._fitted_tree().columns)
 
-    def _control(self) -> Control:
+    def _control(self, task: FitTask) -> Control:
+        shown = [_print_progress] if self.verbose else []
+        if task.watched:
+            shown.append(task.step)
+
+        def progress(*known: float) -> None:
+            for show in shown:
+                show(*known)
+
         return Control(
             time_limit=self.time_limit,
             memory_limit=self.memory_limit,
             gap_tol=self.gap_tol,
             n_jobs=self.n_jobs,
-            progress=_print_progress if self.verbose else None,
+            progress=progress if shown else None,
             stop_after=getattr(self, "_stop_after", None),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -121,6 +122,9 @@ def optimal_tree(
     n_leaves = sum(column < 0 for column, _, _ in nodes)
     objective = (cost - leaf_cost * n_leaves) // unit / total + regularization * n_leaves
     proven = lower == cost
+    if progress is not None:
+        with contextlib.suppress(KeyboardInterrupt):  # nothing is left to end
+            progress(steps[-1][0], objective, lower / scale)
     history = np.array(steps, dtype=np.float64).reshape(-1, 3)
     history[:, 1:] /= scale
     return SearchResult(

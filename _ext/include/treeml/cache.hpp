@@ -27,6 +27,7 @@ class Cache {
     // n_words: of a row set. Several threads need several stripes, each with a lock of its own.
     Cache(int n_words, Control& control, bool shared) : n_words_(n_words), control_(&control), shared_(shared) {
         stripes_ = std::vector<Stripe>(shared ? 64 : 1);
+        while (shift_ > 0 && std::size_t(n_words_) << shift_ > kBlockWords) --shift_;
     }
 
     void follow(Control& control) { control_ = &control; }  // a search that goes on
@@ -36,7 +37,7 @@ class Cache {
         const Lock lock(stripe, shared_);
         const std::uint32_t found = locate(stripe, rows, hash, size);
         if (found == kEmpty) return false;
-        out = stripe.entry(found);
+        out = entry(stripe, found);
         return true;
     }
 
@@ -46,21 +47,22 @@ class Cache {
         const Lock lock(stripe, shared_);
         const std::uint32_t found = locate(stripe, rows, hash, known.size);
         if (found != kEmpty) {
-            CacheEntry& entry = stripe.entry(found);
-            entry.lower = std::max(entry.lower, known.lower);
-            if (known.upper < entry.upper) {
-                entry.upper = known.upper;
-                entry.column = known.column;
-                entry.leaves_true = known.leaves_true;
+            CacheEntry& old = entry(stripe, found);
+            old.lower = std::max(old.lower, known.lower);
+            if (known.upper < old.upper) {
+                old.upper = known.upper;
+                old.column = known.column;
+                old.leaves_true = known.leaves_true;
             }
             return;
         }
         if (2 * (stripe.size + 1) > stripe.slots.size()) grow(stripe);
         const std::uint32_t e = stripe.size;
-        if (e % kBlock == 0) add_block(stripe);
-        stripe.entry(e) = known;
-        stripe.hash(e) = hash;
-        std::memcpy(stripe.rows(e, n_words_), rows, n_words_ * sizeof(Word));
+        if (!(e & ((1u << shift_) - 1))) add_block(stripe);
+        entry(stripe, e) = known;
+        Word* to = key(stripe, e);
+        to[0] = hash;
+        std::memcpy(to + 1, rows, n_words_ * sizeof(Word));
         ++stripe.size;
         place(stripe, e);
     }
@@ -73,22 +75,17 @@ class Cache {
 
   private:
     static constexpr std::uint32_t kEmpty = 0xffffffffu;
-    static constexpr std::size_t kBlock = 64;  // row sets of a block
+    static constexpr std::size_t kBlockWords = 2048;  // of row sets in a block, where there are several
 
     struct Block {
-        CacheEntry entry[kBlock];
-        Word hash[kBlock];
-        std::unique_ptr<Word[]> rows;
+        std::unique_ptr<CacheEntry[]> entries;
+        std::unique_ptr<Word[]> keys;  // hash, row set
     };
     struct Stripe {
         std::mutex mutex;
         std::vector<std::uint32_t> slots = std::vector<std::uint32_t>(64, kEmpty);
         std::uint32_t size = 0;
-        std::vector<std::unique_ptr<Block>> blocks;
-
-        CacheEntry& entry(std::uint32_t e) const { return blocks[e / kBlock]->entry[e % kBlock]; }
-        Word& hash(std::uint32_t e) const { return blocks[e / kBlock]->hash[e % kBlock]; }
-        Word* rows(std::uint32_t e, int n_words) const { return blocks[e / kBlock]->rows.get() + (e % kBlock) * n_words; }
+        std::vector<Block> blocks;
     };
     struct Lock {
         Lock(Stripe& stripe, bool shared) : mutex(shared ? &stripe.mutex : nullptr) {
@@ -100,6 +97,12 @@ class Cache {
         std::mutex* mutex;
     };
 
+    CacheEntry& entry(const Stripe& stripe, std::uint32_t e) const {
+        return stripe.blocks[e >> shift_].entries[e & ((1u << shift_) - 1)];
+    }
+    Word* key(const Stripe& stripe, std::uint32_t e) const {
+        return stripe.blocks[e >> shift_].keys.get() + (e & ((1u << shift_) - 1)) * std::size_t(n_words_ + 1);
+    }
     Stripe& at(Word hash) { return stripes_[(hash >> 57) & (stripes_.size() - 1)]; }
     static std::size_t start(const Stripe& stripe, Word hash, Size size) {
         const Word key = hash + Word(size.depth) * 0x9E3779B97F4A7C15ull + Word(size.leaves) * 0xD6E8FEB86659FD93ull;
@@ -109,20 +112,22 @@ class Cache {
         for (std::size_t slot = start(stripe, hash, size);; slot = (slot + 1) & (stripe.slots.size() - 1)) {
             const std::uint32_t e = stripe.slots[slot];
             if (e == kEmpty) return kEmpty;
-            const CacheEntry& entry = stripe.entry(e);
-            if (entry.size.depth == size.depth && entry.size.leaves == size.leaves && stripe.hash(e) == hash &&
-                !std::memcmp(stripe.rows(e, n_words_), rows, n_words_ * sizeof(Word)))
+            const Word* known = key(stripe, e);
+            if (known[0] != hash) continue;
+            const Size& has = entry(stripe, e).size;
+            if (has.depth == size.depth && has.leaves == size.leaves &&
+                !std::memcmp(known + 1, rows, n_words_ * sizeof(Word)))
                 return e;
         }
     }
     void add_block(Stripe& stripe) {
-        auto block = std::make_unique<Block>();
-        block->rows = std::make_unique_for_overwrite<Word[]>(kBlock * n_words_);
-        stripe.blocks.push_back(std::move(block));
-        control_->allocated(std::int64_t(sizeof(Block) + kBlock * n_words_ * sizeof(Word)));
+        const std::size_t n = std::size_t(1) << shift_, words = n * (n_words_ + 1);
+        stripe.blocks.push_back(
+            {std::make_unique_for_overwrite<CacheEntry[]>(n), std::make_unique_for_overwrite<Word[]>(words)});
+        control_->allocated(std::int64_t(sizeof(Block) + n * sizeof(CacheEntry) + words * sizeof(Word)));
     }
-    static void place(Stripe& stripe, std::uint32_t e) {
-        std::size_t slot = start(stripe, stripe.hash(e), stripe.entry(e).size);
+    void place(Stripe& stripe, std::uint32_t e) {
+        std::size_t slot = start(stripe, key(stripe, e)[0], entry(stripe, e).size);
         while (stripe.slots[slot] != kEmpty) slot = (slot + 1) & (stripe.slots.size() - 1);
         stripe.slots[slot] = e;
     }
@@ -133,6 +138,7 @@ class Cache {
     }
 
     int n_words_;
+    int shift_ = 6;  // a block has 1 << shift_ entries
     Control* control_;
     bool shared_;
     std::vector<Stripe> stripes_;

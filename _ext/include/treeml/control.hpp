@@ -35,7 +35,7 @@ class Control {
         if (reason() != Stop::none) return true;
         if (stop_after_ >= 0 && polls_.load(std::memory_order_relaxed) >= stop_after_) return end(Stop::time_limit);
         polls_.fetch_add(1, std::memory_order_relaxed);
-        if (max_bytes_ >= 0 && bytes() > max_bytes_) return end(Stop::memory_limit);
+        if (max_bytes_ >= 0 && bytes() + reserve() > max_bytes_) return end(Stop::memory_limit);
         const auto now = Clock::now();
         if (seconds_ >= 0 && since(start_, now) >= seconds_) return end(Stop::time_limit);
         return ask && since(last_asked_, now) >= .05 && this->ask();
@@ -75,6 +75,8 @@ class Control {
     static double since(Clock::time_point from, Clock::time_point to) {
         return std::chrono::duration<double>(to - from).count();
     }
+    // What may be allocated between two polls: a table that grows, and the way back after the stop.
+    std::int64_t reserve() const { return bytes() / 8 + (1 << 17); }
     bool end(Stop reason) {
         Stop none = Stop::none;
         reason_.compare_exchange_strong(none, reason);
