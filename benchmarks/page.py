@@ -1,0 +1,109 @@
+"""Tables and plots of docs/benchmarks.md, from the results."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from collections.abc import Callable
+
+from benchmarks.libraries import LIBRARIES
+from benchmarks.runs import RESULTS, ROOT, python_of
+
+Row = dict[str, str]
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+_PLOTS = ("matplotlib>=3.9",)
+
+
+def write() -> None:
+    """Fill the tables between their marks, and draw the plots."""
+    text = PAGE.read_text()
+    for name, table in _TABLES.items():
+        if not (RESULTS / f"{name}.csv").exists():
+            continue
+        before, rest = text.split(f"<!-- {name} -->\n", 1)
+        after = rest[rest.index("<!-- end -->") :]
+        lines = "\n".join(table(read(name)))
+        text = f"{before}<!-- {name} -->\n{lines}\n{after}"
+    PAGE.write_text(text)
+    plots = [python_of("plots", _PLOTS), "-m", "benchmarks.plots"]
+    subprocess.run(plots, cwd=ROOT, check=True)
+
+
+def read(name: str) -> list[Row]:
+    """A table of the results."""
+    with (RESULTS / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def grouped(rows: list[Row], *keys: str) -> dict[tuple[str, ...], dict[str, Row]]:
+    """The rows by keys, and there by library."""
+    out: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in rows:
+        out.setdefault(tuple(row[key] for key in keys), {})[row["library"]] = row
+    return out
+
+
+def _trees(rows: list[Row]) -> list[str]:
+    others = [name for name in LIBRARIES if any(row["library"] == name for row in rows)]
+    lines = _head("problem", "rows x columns", "cost of a leaf", "depth", *others)
+    for key, by in grouped(rows, "problem", "regularization", "depth").items():
+        ours = by["treeml"]
+        best = min(float(row["objective"]) for row in by.values() if row["proven"] == "yes")
+        cells = [key[0], f"{ours['rows']} x {ours['columns']}", key[1], key[2]]
+        for name in others:
+            cells.append(_time(by[name], ours, best) if name in by else "")
+        lines.append(_line(cells))
+    return lines
+
+
+def _time(row: Row, ours: Row, best: float) -> str:
+    """Seconds, how many times ours, and how much the objective is above the optimum."""
+    if row["failure"]:
+        return row["failure"]
+    cpu, over = float(row["cpu_seconds"]), float(row["objective"]) - best
+    text = f"{cpu:.2g} s"
+    if row is not ours:
+        text += f" ({cpu / float(ours['cpu_seconds']):.3g} x)"
+    if over > 1e-6:
+        text += f", {100 * over / max(best, 1e-9):.1f} % worse"
+    return text if row["proven"] == "yes" or over > 1e-6 else text + ", no proof"
+
+
+def _gap(rows: list[Row]) -> list[str]:
+    lines = _head("problem", "cost of a leaf", "library", "limit, s", "used, s", "objective",
+                  "lower bound", "proven")  # fmt: skip
+    for row in rows:
+        shown = [row[key] for key in ("problem", "regularization", "library", "limit")]
+        used = row["failure"] or f"{float(row['wall_seconds']):.3g}"
+        lines.append(_line([*shown, used, row["objective"], row["bound"], row["proven"]]))
+    return lines
+
+
+def _growth(rows: list[Row]) -> list[str]:
+    names = [name for name in LIBRARIES if any(row["library"] == name for row in rows)]
+    figures = [f"{name}, {unit}" for unit in ("CPU s", "MB") for name in names]
+    lines = _head("grows", "rows", "columns", "depth", *figures)
+    for key, by in grouped(rows, "grows", "rows", "columns", "depth").items():
+        cells = list(key)
+        for figure in ("cpu_seconds", "megabytes"):
+            for name in names:
+                value = by[name][figure] if name in by else ""
+                cells.append(f"{float(value):.3g}" if value else "failed")
+        lines.append(_line(cells))
+    return lines
+
+
+def _head(*names: str) -> list[str]:
+    return [_line(names), _line(["---"] * len(names))]
+
+
+def _line(cells: list[str] | tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+_TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
+    "trees": _trees,
+    "gap": _gap,
+    "growth": _growth,
+}

@@ -1,0 +1,100 @@
+"""Runs: one fit in a fresh process of the library's own environment, libraries in turn."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import venv
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.libraries import LIBRARIES, Task
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+_LONG = 10.0  # a run that takes longer is not repeated
+
+
+def python_of(name: str, packages: tuple[str, ...]) -> Path:
+    """The interpreter of an environment with these packages, which is made the first time."""
+    if not packages:
+        return Path(sys.executable)
+    home = ROOT / "build" / "peers" / name
+    python = home / "bin" / "python"
+    done = home / "packages.txt"
+    if not done.exists() or done.read_text() != "\n".join(packages):
+        venv.create(home, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        done.write_text("\n".join(packages))
+    return python
+
+
+def save(folder: Path, name: str, X: np.ndarray, y: np.ndarray) -> Path:
+    """The problem as a file for the workers."""
+    file = folder / f"{name}.npz"
+    np.savez(file, X=X.astype(np.uint8), y=y)
+    return file
+
+
+def fit(file: Path, library: str, task: Task) -> dict:
+    """One run; a failure is an answer too."""
+    try:
+        python = python_of(library, LIBRARIES[library].packages)
+    except (subprocess.CalledProcessError, OSError):
+        return {"failure": "not installed"}
+    command = [str(python), "-m", "benchmarks.worker", str(file), library]
+    command.append(json.dumps(dataclasses.asdict(task)))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=2 * task.time_limit + 60,
+        )
+    except subprocess.TimeoutExpired:
+        return {"failure": "killed: ignores its time limit"}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        return {"failure": last[:80]}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def in_turn(file: Path, libraries: Iterable[str], task: Task, repeat: int) -> dict[str, dict]:
+    """Medians of ``repeat`` runs of each library; A, B, C, A, B, C, ..., so that all see the same
+    weather. A long run is not repeated."""
+    runs: dict[str, list[dict]] = {name: [] for name in libraries}
+    for turn in range(repeat):
+        for name, done in runs.items():
+            if turn and ("failure" in done[0] or done[0]["wall"] > _LONG):
+                continue
+            done.append(fit(file, name, task))
+    out = {}
+    for name, done in runs.items():
+        good = [run for run in done if "failure" not in run]
+        if not good:
+            out[name] = done[0]
+            continue
+        median = {
+            key: statistics.median(run[key] for run in good) for key in ("cpu", "wall", "megabytes")
+        }
+        out[name] = good[0] | median | {"runs": len(good)}
+    return out
+
+
+def write(name: str, rows: list[dict]) -> None:
+    """The rows as a table of the results."""
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,118 @@
+"""What is compared, and the table that each comparison writes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.libraries import LIBRARIES, Task
+from benchmarks.runs import in_turn, save, write
+
+Problems = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def trees(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """Time, memory and objective of every library that can do the task, by depth."""
+    rows = []
+    for name, (X, y) in problems.items():
+        file = save(place, name, X, y)
+        for regularization in options.regularization:
+            over: set[str] = set()  # libraries that did not finish a smaller depth
+            for depth in options.depth:
+                task = Task(depth, regularization, options.limit)
+                asked = [n for n in options.library if LIBRARIES[n].can(task) and n not in over]
+                for library, run in in_turn(file, asked, task, options.repeat).items():
+                    rows.append(
+                        _shape(name, X)
+                        | {"depth": depth, "regularization": regularization}
+                        | _result(library, run)
+                    )
+                    print(*rows[-1].values(), flush=True)
+                    if "failure" in run or run["wall"] >= 0.9 * options.limit:
+                        over.add(library)
+    write("trees.csv", rows)
+
+
+def gap(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """No depth limit: what each library has after a time, and how much of it is proven."""
+    rows = []
+    for name, (X, y) in problems.items():
+        file = save(place, name, X, y)
+        for regularization in (0.01, 0.005):
+            finished: set[str] = set()
+            for limit in (1.0, 3.0, 10.0, 30.0, 60.0):
+                task = Task(None, regularization, limit)
+                asked = [n for n in options.library if LIBRARIES[n].can(task) and n not in finished]
+                for library, run in in_turn(file, asked, task, 1).items():
+                    rows.append(
+                        _shape(name, X)
+                        | {"regularization": regularization, "limit": limit}
+                        | _result(library, run)
+                    )
+                    print(*rows[-1].values(), flush=True)
+                    if run.get("proven"):
+                        finished.add(library)
+    write("gap.csv", rows)
+
+
+def growth(place: Path, options: argparse.Namespace) -> None:
+    """Time and memory as rows, columns or depth grow; the rest stays as it is."""
+    rows = []
+    middle = {"rows": 10_000, "columns": 50, "depth": 4}
+    grown = {
+        "rows": (1_000, 10_000, 100_000, 1_000_000),
+        "columns": (25, 50, 100, 200),
+        "depth": (2, 3, 4, 5),
+    }
+    asked = [name for name in ("treeml", "streed") if name in options.library]
+    for what, sizes in grown.items():
+        for size in sizes:
+            at = middle | {what: size}
+            X, y = noisy_rule(at["rows"], at["columns"])
+            file = save(place, "growth", X, y)
+            task = Task(at["depth"], 0.0, 10 * options.limit)
+            for library, run in in_turn(file, asked, task, min(3, options.repeat)).items():
+                rows.append({"grows": what} | at | _result(library, run))
+                print(*rows[-1].values(), flush=True)
+    write("growth.csv", rows)
+
+
+def noisy_rule(n_rows: int, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of graded frequency, neighbours alike, and a class that a rule of five of them
+    explains but for one row in ten."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(n_rows, n_columns))
+    hidden[:, 1:] += hidden[:, :-1]
+    X = (hidden > np.quantile(hidden, np.linspace(0.2, 0.8, n_columns), axis=0).diagonal()).astype(
+        np.uint8
+    )
+    rule = (X[:, 0] & X[:, 7]) | (X[:, 13] & X[:, 18]) | (X[:, 4] & 1 - X[:, 22])
+    return X, np.where(rng.random(n_rows) < 0.1, 1 - rule, rule).astype(np.int32)
+
+
+def _shape(name: str, X: np.ndarray) -> dict:
+    return {"problem": name, "rows": X.shape[0], "columns": X.shape[1]}
+
+
+def _result(library: str, run: dict) -> dict:
+    """The columns of a run, empty where it failed."""
+    if "failure" in run:
+        empty = dict.fromkeys(
+            ("cpu_seconds", "wall_seconds", "megabytes", "objective", "bound", "leaves"), ""
+        )
+        return {"library": library} | empty | {"proven": "", "runs": 0, "failure": run["failure"]}
+    bound = "" if run["bound"] is None else f"{run['bound']:.6f}"
+    return {
+        "library": library,
+        "cpu_seconds": f"{run['cpu']:.5f}",
+        "wall_seconds": f"{run['wall']:.5f}",
+        "megabytes": f"{run['megabytes']:.1f}",
+        "objective": f"{run['objective']:.6f}",
+        "bound": bound,
+        "leaves": run["leaves"],
+        "proven": "yes" if run["proven"] else "no",
+        "runs": run["runs"],
+        "failure": "",
+    }
