@@ -35,9 +35,10 @@ struct Misclassification {
     Cost unit = 1;  // a power of two
     Cost leaf_cost = 0;
     int min_samples_leaf = 1;
+    bool counts_rows = false;  // the statistic after the classes is counted, though no leaf is limited
 
     bool limits_leaves() const { return min_samples_leaf > 1; }
-    int n_counts() const { return n_classes + (limits_leaves() ? 1 : 0); }
+    int n_counts() const { return n_classes + (limits_leaves() || counts_rows ? 1 : 0); }
 };
 
 }  // namespace treeml

@@ -36,25 +36,8 @@ class OptimalTreeSearch final : public TreeSearch {
   public:
     OptimalTreeSearch(GroupedRows rows, const Misclassification& objective, const BoundSwitches& bounds, bool several)
         : several_(several) {
-        Frame<T>& frame = shared_.frame;
-        frame.objective = objective;
-        frame.kernels = kernels_for<T>(choose_isa());
-        frame.two_classes = objective.n_classes == 2;
-        std::int64_t total = 0;
-        for (std::size_t g = 0; g < rows.groups.size(); ++g) total += rows.rows[g] * rows.groups[g].weight;
-        frame.fits_signed = total <= std::int64_t(std::numeric_limits<std::make_signed_t<T>>::max());
-        frame.groups = rows.groups;
-        for (const Group& group : rows.groups) {
-            frame.weight.push_back(group.weight);
-            frame.count_of.push_back(group.of);
-        }
-        frame.first_group.assign(objective.n_counts() + 1, 0);
-        for (const Group& group : rows.groups) ++frame.first_group[group.of + 1];
-        std::partial_sum(frame.first_group.begin(), frame.first_group.end(), frame.first_group.begin());
-        frame.first_word = rows.offset;
         shared_.bounds = bounds;
-        shared_.certain = objective.unit * rows.certain;
-        load(rows);
+        names_ = shared_.load(std::move(rows), objective, root_);
     }
 
     OptimalTreeResult run(Size size, double tolerance, int n_threads, Control& control) override {
@@ -105,29 +88,6 @@ class OptimalTreeSearch final : public TreeSearch {
     static constexpr std::int64_t kShort = 1 << 15;
 
     const Misclassification& objective() const { return shared_.frame.objective; }
-
-    // The root with its distinct columns.
-    void load(GroupedRows& rows) {
-        const Frame<T>& frame = shared_.frame;
-        root_.n_columns = rows.n_columns;
-        root_.rows = rows.rows;
-        root_.lay_out(frame);
-        shared_.stride = root_.stride();
-        std::copy(rows.columns.begin(), rows.columns.end(), root_.words.reserve(rows.columns.size() + 1));
-        rows.columns = {};
-        root_.id.resize(root_.n_columns);
-        std::iota(root_.id.begin(), root_.id.end(), 0);
-        Projector<T>(frame).keep_distinct_columns(root_);
-        names_ = root_.id;
-        std::iota(root_.id.begin(), root_.id.end(), 0);
-        root_.place = root_.id;
-        shared_.columns.assign(root_.words.data(), root_.words.data() + std::size_t(root_.n_columns) * shared_.stride);
-        std::vector<Word> all(shared_.stride);
-        for (int g = 0; g < frame.n_groups(); ++g)
-            for (int w = root_.offset[g]; w < root_.offset[g + 1]; ++w)
-                all[w] = valid_bits(root_.rows[g], w - root_.offset[g]);
-        root_.set_row_set(all);
-    }
 
     bool known(Size useful) {
         CacheEntry entry;

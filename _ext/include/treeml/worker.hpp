@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "treeml/archive.hpp"
-#include "treeml/bounds.hpp"
-#include "treeml/cache.hpp"
 #include "treeml/pair_scorer.hpp"
+#include "treeml/shared.hpp"
 
 namespace treeml {
 
@@ -37,25 +36,6 @@ struct Counters {
         bound_skips += other.bound_skips;
         archive_hits += other.archive_hits;
     }
-};
-
-// What the threads of a search share.
-template <class T>
-struct Shared {
-    Frame<T> frame;
-    std::vector<Word> columns;  // of the root, distinct ones
-    int stride = 0;
-    BoundSwitches bounds;
-    Cost certain = 0;           // cost of the errors that every tree makes
-    std::unique_ptr<Cache> cache;
-    Busy busy;
-    bool several = false;             // threads
-    std::atomic<bool> done{false};    // one thread has the answer
-    std::atomic<std::int64_t> pause;  // runs of the kernel after which the search is to be interrupted
-    std::atomic<std::int64_t> work{0};
-    Control* control = nullptr;
-
-    const Misclassification& objective() const { return frame.objective; }
 };
 
 // What is known of one subproblem: lower <= optimum <= upper, and where upper was reached.
