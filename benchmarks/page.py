@@ -17,7 +17,13 @@ _PLOTS = ("matplotlib>=3.9",)
 
 def write() -> None:
     """Fill the tables between their marks, and draw the plots."""
-    text = PAGE.read_text()
+    PAGE.write_text(filled(PAGE.read_text()))
+    plots = [python_of("plots", _PLOTS), "-m", "benchmarks.plots"]
+    subprocess.run(plots, cwd=ROOT, check=True)
+
+
+def filled(text: str) -> str:
+    """The page with the tables of the results."""
     for name, table in _TABLES.items():
         if not (RESULTS / f"{name}.csv").exists():
             continue
@@ -25,9 +31,7 @@ def write() -> None:
         after = rest[rest.index("<!-- end -->") :]
         lines = "\n".join(table(read(name)))
         text = f"{before}<!-- {name} -->\n{lines}\n{after}"
-    PAGE.write_text(text)
-    plots = [python_of("plots", _PLOTS), "-m", "benchmarks.plots"]
-    subprocess.run(plots, cwd=ROOT, check=True)
+    return text
 
 
 def read(name: str) -> list[Row]:

@@ -1,0 +1,34 @@
+"""The published figures are those of the results."""
+
+import pytest
+
+from benchmarks import page
+from benchmarks.libraries import LIBRARIES, Task
+
+
+def test_the_page_shows_the_results():
+    assert page.filled(page.PAGE.read_text()) == page.PAGE.read_text()
+
+
+@pytest.mark.parametrize("name", ["trees", "gap", "growth"])
+def test_libraries_that_prove_an_optimum_agree(name):
+    rows = page.read(name)
+    assert {row["library"] for row in rows} <= set(LIBRARIES)
+    keys = [key for key in rows[0] if key not in _OF_A_RUN]
+    proven: dict[tuple, float] = {}
+    for row in rows:
+        if row["proven"] == "yes":
+            task = tuple(row[key] for key in keys)
+            found = float(row["objective"])
+            assert proven.setdefault(task, found) == pytest.approx(found, abs=2e-6), row
+
+
+_OF_A_RUN = ("library", "limit", "cpu_seconds", "wall_seconds", "megabytes", "objective", "bound",
+             "leaves", "proven", "runs", "failure")  # fmt: skip
+
+
+def test_what_a_library_is_asked():
+    assert LIBRARIES["treeml"].can(Task(None, 0.01, 1.0))
+    assert not LIBRARIES["streed"].can(Task(None, 0.01, 1.0))
+    assert not LIBRARIES["pydl8.5"].can(Task(3, 0.01, 1.0))
+    assert not LIBRARIES["imodels"].can(Task(3, 0.01, 1.0))
