@@ -70,7 +70,7 @@ def _time(row: Row, ours: Row, best: float) -> str:
     if row is not ours:
         text += f" ({cpu / float(ours['cpu_seconds']):.3g} x)"
     if over > 1e-6:
-        text += f", {100 * over / max(best, 1e-9):.1f} % worse"
+        text += f", {100 * over / best:.1f} % worse" if best > 1e-6 else f", {over:.3g} worse"
     return text if row["proven"] == "yes" or over > 1e-6 else text + ", no proof"
 
 
@@ -92,8 +92,10 @@ def _growth(rows: list[Row]) -> list[str]:
         cells = list(key)
         for figure in ("cpu_seconds", "megabytes"):
             for name in names:
-                value = by[name][figure] if name in by else ""
-                cells.append(f"{float(value):.3g}" if value else "failed")
+                row = by[name]
+                text = f"{float(row[figure]):.3g}" if row[figure] else "failed"
+                unfinished = figure == "cpu_seconds" and row["proven"] != "yes"
+                cells.append(f"{text}, no proof" if unfinished else text)
         lines.append(_line(cells))
     return lines
 
