@@ -37,8 +37,14 @@ class OptimalTreeSearch final : public TreeSearch {
     OptimalTreeSearch(GroupedRows rows, const Misclassification& objective, const BoundSwitches& bounds, bool several)
         : several_(several) {
         shared_.bounds = bounds;
-        names_ = shared_.load(std::move(rows), objective, root_);
+        names_ = shared_.load(std::move(rows), objective, root_, &places_);
     }
+
+    // For a search that goes on from this one's cache.
+    Shared<T>& shared() { return shared_; }
+    Node<T>& root() { return root_; }
+    Worker<T>& worker() { return *workers_[0]; }
+    const std::vector<Place>& places() const { return places_; }  // of every column of the dataset
 
     OptimalTreeResult run(Size size, double tolerance, int n_threads, Control& control) override {
         shared_.control = &control;
@@ -174,7 +180,8 @@ class OptimalTreeSearch final : public TreeSearch {
     bool several_;
     Shared<T> shared_;
     Node<T> root_;
-    std::vector<int> names_;  // columns of the dataset that the root's columns are
+    std::vector<int> names_;     // columns of the dataset that the root's columns are
+    std::vector<Place> places_;  // where the dataset's columns are at the root
     std::vector<std::unique_ptr<Worker<T>>> workers_;
     Cost lower_ = 0;    // proven for size_
     Size size_{-1, -1};

@@ -13,6 +13,12 @@
 
 namespace treeml {
 
+// Where a column of the data is among the distinct columns of the root.
+struct Place {
+    int column;   // -1: constant
+    bool turned;  // as its complement
+};
+
 // What the threads of a search share.
 template <class T>
 struct Shared {
@@ -32,10 +38,8 @@ struct Shared {
     const Misclassification& objective() const { return frame.objective; }
 
     // Takes the rows in: the frame, and `root` with its distinct columns. Returns which column of the data
-    // each of them is; stands_for[j] becomes the one of `root` that column j, or its complement, is; -1:
-    // constant.
-    std::vector<int> load(GroupedRows rows, const Misclassification& of, Node<T>& root,
-                          std::vector<int>* stands_for = nullptr) {
+    // each of them is, and in `places` which of them every column of the data is.
+    std::vector<int> load(GroupedRows rows, const Misclassification& of, Node<T>& root, std::vector<Place>* places = nullptr) {
         certain = of.unit * rows.certain;
         frame.objective = of;
         frame.kernels = kernels_for<T>(choose_isa());
@@ -59,11 +63,17 @@ struct Shared {
         std::copy(rows.columns.begin(), rows.columns.end(), root.words.reserve(rows.columns.size() + 1));
         root.id.resize(root.n_columns);
         std::iota(root.id.begin(), root.id.end(), 0);
+        std::vector<bool> bits;  // of some row
+        const auto first = std::find_if(root.rows.begin(), root.rows.end(), [](std::int64_t n) { return n > 0; });
+        for (int j = 0; j < root.n_columns && first != root.rows.end(); ++j)
+            bits.push_back(root.column(j)[root.offset[first - root.rows.begin()]] & 1);
         Projector<T> projector(frame);
         projector.keep_distinct_columns(root);
-        if (stands_for)
-            for (int j = 0; j < rows.n_columns; ++j) stands_for->push_back(projector.stands_for(j));
         const std::vector<int> names = root.id;
+        for (int j = 0; places && j < rows.n_columns; ++j) {
+            const int at = projector.stands_for(j);
+            places->push_back({at, at >= 0 && bits[j] != bits[names[at]]});
+        }
         std::iota(root.id.begin(), root.id.end(), 0);
         root.place = root.id;
         columns.assign(root.words.data(), root.words.data() + std::size_t(root.n_columns) * stride);

@@ -38,6 +38,12 @@ struct Counters {
     }
 };
 
+// A split of a node, with the least costs of its children.
+struct SplitCosts {
+    int column;
+    Cost cost1, cost0;
+};
+
 // What is known of one subproblem: lower <= optimum <= upper, and where upper was reached.
 struct Known {
     Cost lower, upper;
@@ -160,6 +166,49 @@ class Worker {
         return cost;
     }
 
+    // The splits that trees of a depth of three or more start with which cost at most `budget`, and the exact
+    // least costs of their children. False: stopped, and some may be missing.
+    bool splits_below(Node<T>& node, int depth, Cost budget, int deep, std::vector<SplitCosts>& out) {
+        Level& at = level(deep);
+        const Size asked{depth, kNoLimit};
+        out.clear();
+        if (depth == 3) {
+            start_level(at, node);
+            scorer_.score(node, at.pairs, false, false);
+            worked(1);
+            order_by_gini(at, node);
+            scorer_.make_overlap(node, at.pairs, false);
+        } else {
+            depth_three<false>(node, {3, kNoLimit}, kInfinite, at);
+            at.key = at.value;
+            start_level(at, node);
+            if (uses_archive() && shared_.bounds.splits) archive(depth).bound_splits(node, node.total(frame_), asked, at.split);
+            std::stable_sort(at.order.begin(), at.order.end(), [&](int a, int b) { return at.key[a] < at.key[b]; });
+        }
+        const std::int64_t total = node.total(frame_);
+        for (const int f : at.order) {
+            if (bound(at, f) > budget) continue;
+            if (stop()) return false;
+            SplitCosts split{f, 0, 0};
+            if (depth == 3) {
+                const bool small = 2 * at.ones[f] <= total;
+                projector_.chunks(node, f, small, at.half);
+                const auto [half, rest] = scorer_.score_children(node, at.half, at.pairs, false, false);
+                worked(2);
+                split.cost1 = (small ? half : rest).best[4].cost;
+                split.cost0 = (small ? rest : half).best[4].cost;
+            } else {
+                Cost lows[2];
+                const Known got = try_split(node, f, asked, asked, kNoLimit, budget + 1, true, deep, lows);
+                split.cost1 = lows[1], split.cost0 = lows[0];
+                if (got.upper > budget) at.value[f] = budget + 1;
+            }
+            learn(at, node, f, split.cost1, split.cost0);
+            if (bound(at, f) <= budget && split.cost1 + split.cost0 <= budget) out.push_back(split);
+        }
+        return !stop();
+    }
+
     // The size that is worth searching below a node: depth 0 where its leaf is optimal.
     Size useful(const Node<T>& node, Size asked) const {
         if (!node.n_columns) return {0, kNoLimit};
@@ -169,6 +218,20 @@ class Worker {
     Cost leaf_cost(const Node<T>& node) const {
         return objective().unit * node.leaf_errors(frame_) + objective().leaf_cost;
     }
+
+    // The child where column f is `value`, and which rows of the root it has.
+    void child(const Node<T>& node, int f, bool value, Node<T>& out) {
+        projector_.child(node, f, value, out);
+        std::vector<Word>& rows = scratch_;
+        rows.resize(shared_.stride);
+        cut(node, f, value, rows);
+        out.set_row_set(rows);
+    }
+    void cut(const Node<T>& node, int f, bool value, std::vector<Word>& rows) const {
+        const Word* column = shared_.columns.data() + std::size_t(node.id[f]) * shared_.stride;
+        for (int w = 0; w < shared_.stride; ++w) rows[w] = node.row_set[w] & (value ? column[w] : ~column[w]);
+    }
+    bool stopped() { return stop(); }
 
   private:
     struct Level {
@@ -232,18 +295,6 @@ class Worker {
         if (shared_.bounds.leaf_count) depth = useful_depth(leaf, fixed, depth);
         const bool all = depth < 30 && asked.leaves >= 1 << depth;
         return {depth, all ? kNoLimit : asked.leaves};
-    }
-
-    void child(const Node<T>& node, int f, bool value, Node<T>& out) {
-        projector_.child(node, f, value, out);
-        std::vector<Word>& rows = scratch_;
-        rows.resize(shared_.stride);
-        cut(node, f, value, rows);
-        out.set_row_set(rows);
-    }
-    void cut(const Node<T>& node, int f, bool value, std::vector<Word>& rows) const {
-        const Word* column = shared_.columns.data() + std::size_t(node.id[f]) * shared_.stride;
-        for (int w = 0; w < shared_.stride; ++w) rows[w] = node.row_set[w] & (value ? column[w] : ~column[w]);
     }
 
     void count(Level& at, const Node<T>& node) {

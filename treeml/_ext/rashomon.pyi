@@ -1,0 +1,41 @@
+from collections.abc import Collection
+
+import numpy as np
+
+class RashomonSearch:
+    def __init__(
+        self,
+        columns: np.ndarray,
+        n_rows: int,
+        statistics: np.ndarray,
+        class_weight: np.ndarray,
+        *,
+        leaf_cost: int,
+        min_samples_leaf: int,
+    ) -> None: ...
+    def optimum(
+        self, max_depth: int, *, time_limit: float, memory_limit: int, stop_after: int = -1
+    ) -> tuple[int, int, list[tuple[int, int, int]], int, list[BaseException]]: ...
+
+class RashomonSet:
+    def __init__(
+        self,
+        search: RashomonSearch,
+        *,
+        max_depth: int,
+        budget: int,
+        optimum: int,
+        any_label: bool,
+        drop_trivial: bool,
+        max_leaves: int = 0,
+        excluded: Collection[int] = (),
+        marks: Collection[int] = (),
+        n_marks: int = 0,
+    ) -> None: ...
+    def count(
+        self, *, time_limit: float, memory_limit: int, stop_after: int = -1
+    ) -> tuple[bool, int, list[BaseException]]: ...
+    def histogram(self) -> tuple[int, list[list[int]]]: ...
+    def select(self, cost: int, part: int, rank: int) -> list[tuple[int, int, int, int]]: ...
+    def rank(self, nodes: Collection[tuple[int, int, int, int]]) -> tuple[int, int, int] | None: ...
+    def counters(self) -> dict[str, int]: ...
