@@ -11,6 +11,9 @@ cdef extern from "<span>" namespace "std" nogil:
         pass
     cdef cppclass int64_span "std::span<const std::int64_t>":
         pass
+    cdef cppclass byte_span "std::span<const std::uint8_t>":
+        byte_span()
+        byte_span(const uint8_t*, size_t)
 
 cdef extern from "treeml/control.hpp" namespace "treeml" nogil:
     cdef cppclass Control:
@@ -55,6 +58,8 @@ cdef extern from "treeml/rashomon_search.hpp" namespace "treeml" nogil:
         HistogramView histogram()
         int n_slices()
         vector[MemberNode] select(int64_t, int, const vector[uint64_t]&) except +
+        cbool votes(
+            const vector[uint8_t]&, uint64_t, Control&, vector[uint64_t]&) except +
         cbool rank(const vector[MemberNode]&, int64_t&, int&, vector[uint64_t]&) except +
     cdef cppclass NativeSearch "treeml::RashomonSearch":
         OptimalTreeResult optimum(int, Control&) except +
@@ -70,8 +75,9 @@ cdef extern from *:
         return {n_rows, n_columns, n_words, {columns, std::size_t(n_columns) * n_words},
                 {statistics, std::size_t(n_statistics) * n_rows}};
     }
-    static RashomonSearch* new_search(const BinaryDataset& data, const Misclassification& of) {
-        return make_rashomon_search(data, of).release();
+    static RashomonSearch* new_search(const BinaryDataset& data, const Misclassification& of,
+                                      std::span<const std::uint8_t> traced) {
+        return make_rashomon_search(data, of, traced).release();
     }
     static RashomonSet* new_set(RashomonSearch& search, const RashomonQuery& query, Cost optimum) {
         return search.make(query, optimum).release();
@@ -82,7 +88,7 @@ cdef extern from *:
     BinaryDataset make_dataset "treeml::make_dataset"(
         int, int, int, const uint64_t*, const int64_t*, int) nogil
     NativeSearch* new_search "treeml::new_search"(
-        const BinaryDataset&, const Misclassification&) except + nogil
+        const BinaryDataset&, const Misclassification&, byte_span) except + nogil
     NativeSet* new_set "treeml::new_set"(
         NativeSearch&, const RashomonQuery&, int64_t) except + nogil
     int stop_code "treeml::stop_code"(const Control&) nogil
@@ -130,6 +136,7 @@ cdef class RashomonSearch:
         *,
         int64_t leaf_cost,
         int min_samples_leaf,
+        const uint8_t[::1] traced=None,
     ):
         cdef int n_columns = <int>columns.shape[0]
         cdef int n_words = <int>columns.shape[1]
@@ -143,8 +150,11 @@ cdef class RashomonSearch:
         objective.unit = 1
         objective.leaf_cost = leaf_cost
         objective.min_samples_leaf = min_samples_leaf
+        cdef byte_span rows
+        if traced is not None and traced.shape[0]:
+            rows = byte_span(&traced[0], traced.shape[0])
         with nogil:
-            self.search = new_search(data, objective)
+            self.search = new_search(data, objective, rows)
 
     def __dealloc__(self):
         del self.search
@@ -255,6 +265,24 @@ cdef class RashomonSet:
         for limb in reversed(limbs):
             rank = rank << 64 | limb
         return cost, part, rank
+
+    def votes(
+        self, counted, *, uint64_t modulus, double time_limit, int64_t memory_limit,
+        int64_t stop_after=-1,
+    ):
+        """(complete, votes of every label but the first and traced row, stop code, raised).
+
+        Votes of the members in the parts that count, modulo 2^64 (0) or `modulus`.
+        """
+        cdef _Run run = _Run(time_limit, memory_limit, stop_after)
+        cdef vector[uint8_t] parts
+        for flag in counted:
+            parts.push_back(flag)
+        cdef vector[uint64_t] out
+        cdef cbool complete
+        with nogil:
+            complete = self.native.votes(parts, modulus, run.control[0], out)
+        return complete, list(out), run.stop(), run.raised
 
     def counters(self):
         """Sizes of the graph."""

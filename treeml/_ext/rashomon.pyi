@@ -12,6 +12,7 @@ class RashomonSearch:
         *,
         leaf_cost: int,
         min_samples_leaf: int,
+        traced: np.ndarray | None = None,
     ) -> None: ...
     def optimum(
         self, max_depth: int, *, time_limit: float, memory_limit: int, stop_after: int = -1
@@ -38,4 +39,13 @@ class RashomonSet:
     def histogram(self) -> tuple[int, list[list[int]]]: ...
     def select(self, cost: int, part: int, rank: int) -> list[tuple[int, int, int, int]]: ...
     def rank(self, nodes: Collection[tuple[int, int, int, int]]) -> tuple[int, int, int] | None: ...
+    def votes(
+        self,
+        counted: Collection[int],
+        *,
+        modulus: int,
+        time_limit: float,
+        memory_limit: int,
+        stop_after: int = -1,
+    ) -> tuple[bool, list[int], int, list[BaseException]]: ...
     def counters(self) -> dict[str, int]: ...

@@ -100,7 +100,9 @@ inline int choose_bits(const std::vector<std::int64_t>& values) {
     return best;
 }
 
-inline GroupedRows group_rows(const BinaryDataset& data, const Misclassification& objective, bool reduce) {
+// `traced`: rows that get a bit each in a last group of weight 0, so that a search can say where they end.
+inline GroupedRows group_rows(const BinaryDataset& data, const Misclassification& objective, bool reduce,
+                              std::span<const std::uint8_t> traced = {}) {
     GroupedRows out;
     out.n_columns = data.n_columns;
     for (std::int64_t value : data.statistics)
@@ -118,6 +120,11 @@ inline GroupedRows group_rows(const BinaryDataset& data, const Misclassification
         }
         add_layers(s, unit, whole, choose_bits(whole), groups);
         if (unit > 1) add_layers(s, 1, rest, choose_bits(rest), groups);
+    }
+    if (!traced.empty()) {
+        std::vector<Word> mask(words_for(data.n_rows), 0);
+        for (int r = 0; r < data.n_rows; ++r) mask[r >> 6] |= Word(traced[r] != 0) << (r & 63);
+        groups.push_back({{0, 0}, {std::move(mask)}});
     }
     out.offset.push_back(0);
     Cut cut;

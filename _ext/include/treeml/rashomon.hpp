@@ -88,7 +88,8 @@ class RashomonGraph {
     struct Two {
         Cost least = 0, budget = 0;
         std::uint32_t uses = 0;
-        std::int64_t at = -1;  // of its counts, once there
+        std::int64_t at = -1;      // of its counts, once there
+        std::int64_t outside = 0;  // place for a pass from the root down
     };
 
     RashomonGraph(OptimalTreeSearch<T>& search, RashomonQuery query, Cost optimum)
@@ -184,6 +185,26 @@ class RashomonGraph {
             out += places[j].column >= 0 && node.place[places[j].column] == f && !is_excluded(j) && mark(j) == mark(column);
         return out;
     }
+
+    // Places for the numbers of all nodes of depth two, from `first` on; returns the end.
+    std::size_t number_twos(std::size_t first) {
+        for (auto& [key, two] : twos_) {
+            two.outside = std::int64_t(first);
+            first += std::size_t(two.budget - two.least + 1) * query_.membership.n_slices(2);
+        }
+        return first;
+    }
+    const Two& two(const Node<T>& node, int f, bool side) { return twos_.at(key(node, f, side)); }
+
+    // The traced rows: the last group. Of a node: which they are, and the answers of a column, packed.
+    int n_traced() const { return int(search_.root().rows.back()); }
+    void traced(const Node<T>& node, std::vector<int>& ids) const {
+        ids.clear();
+        const int first = shared_.frame.first_word[shared_.frame.n_groups() - 1];
+        for (int w = first; w < shared_.stride; ++w)
+            for (Word rows = node.row_set[w]; rows; rows &= rows - 1) ids.push_back((w - first) * kWordBits + std::countr_zero(rows));
+    }
+    const Word* traced_bits(const Node<T>& node, int f) const { return node.column(f) + node.offset[shared_.frame.n_groups() - 1]; }
 
     // All rows of the root, those of a set where a column of the data is `answer`, and the errors of a leaf.
     const std::vector<Word>& all_rows() const { return search_.root().row_set; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "treeml/members.hpp"
+#include "treeml/votes.hpp"
 
 namespace treeml {
 
@@ -19,6 +20,9 @@ class RashomonSet {
     virtual MemberTree select(Cost cost, int slice, const std::vector<Limb>& rank) = 0;
     // The other way round; false where the tree is not a member.
     virtual bool rank(const MemberTree& tree, Cost& cost, int& slice, std::vector<Limb>& rank) = 0;
+    // For every label but the first and every traced row: members of the slices that give it, modulo 2^64 or
+    // `modulus`. False if a limit ended it.
+    virtual bool votes(const std::vector<std::uint8_t>& slices, Limb modulus, Control& control, std::vector<Limb>& out) = 0;
 };
 
 class RashomonSearch {
@@ -53,6 +57,10 @@ class RashomonSetOf final : public RashomonSet {
         return found.has_value();
     }
 
+    bool votes(const std::vector<std::uint8_t>& slices, Limb modulus, Control& control, std::vector<Limb>& out) override {
+        return Votes<T>(graph_, Ring{modulus}).count(slices, control, out);
+    }
+
   private:
     OptimalTreeSearch<T>& search_;
     RashomonGraph<T> graph_;
@@ -76,7 +84,8 @@ class RashomonSearchOf final : public RashomonSearch {
 };
 
 // Rows that no class is left of (see Residual) only say whether a leaf is empty: a count of their own.
-inline std::unique_ptr<RashomonSearch> make_rashomon_search(const BinaryDataset& data, Misclassification objective) {
+inline std::unique_ptr<RashomonSearch> make_rashomon_search(const BinaryDataset& data, Misclassification objective,
+                                                            std::span<const std::uint8_t> traced) {
     const Residual residual(data, objective, true);
     std::vector<std::int64_t> statistics(data.statistics.begin(), data.statistics.end());
     bool any = false;
@@ -88,7 +97,7 @@ inline std::unique_ptr<RashomonSearch> make_rashomon_search(const BinaryDataset&
         any |= tie;
     }
     objective.counts_rows = any;
-    GroupedRows rows = group_rows({data.n_rows, data.n_columns, data.n_words, data.columns, statistics}, objective, true);
+    GroupedRows rows = group_rows({data.n_rows, data.n_columns, data.n_words, data.columns, statistics}, objective, true, traced);
     std::int64_t total = 0;
     for (std::size_t g = 0; g < rows.groups.size(); ++g) total += rows.rows[g] * rows.groups[g].weight;
     if (total < 0x7fff) return std::make_unique<RashomonSearchOf<std::uint16_t>>(std::move(rows), objective);

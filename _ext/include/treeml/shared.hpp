@@ -52,7 +52,7 @@ struct Shared {
         for (const Group& group : rows.groups) {
             frame.weight.push_back(group.weight);
             frame.count_of.push_back(group.of);
-            ++frame.first_group[group.of + 1];
+            frame.first_group[group.of + 1] += group.weight > 0;  // traced rows come last and are not counted
         }
         std::partial_sum(frame.first_group.begin(), frame.first_group.end(), frame.first_group.begin());
         frame.first_word = rows.offset;

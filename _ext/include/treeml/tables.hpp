@@ -35,6 +35,8 @@ struct TableKernels {
     Convolve<std::uint32_t> convolve32;
     Convolve<std::uint64_t> convolve64;
     void (*convolve_wide)(const std::uint64_t*, const std::uint64_t*, int, std::uint64_t, bool, std::uint64_t*);
+    void (*multiply_add)(const std::uint64_t*, std::uint64_t, int, std::uint64_t*);
+    void (*add_masked)(const std::uint64_t*, std::uint64_t, int, std::uint64_t*);
 };
 
 namespace portable {
@@ -132,8 +134,8 @@ class Tables {
         rule_.adds_classes = !objective_.limits_leaves();
         rule_.least_rows = T(std::min<std::uint64_t>(objective_.min_samples_leaf, std::numeric_limits<T>::max()));
         rule_.infeasible = std::numeric_limits<T>::max();
-        fast_ = objective_.n_classes == 2 && membership.any_label && !membership.drop_trivial &&
-                !membership.by_leaves && !membership.n_marks;
+        two_labels_ = objective_.n_classes == 2 && membership.any_label && !membership.drop_trivial;
+        fast_ = two_labels_ && !membership.by_leaves && !membership.n_marks;
     }
 
     const TableKernels<T>& kernels() const { return kernels_; }
@@ -232,6 +234,16 @@ class Tables {
         for (int k = 0; k < n; ++k) {
             const int j = passing_[k];
             if (!variants.any(j)) continue;
+            if (two_labels_) {  // the same, without loops
+                const std::int64_t ones[2] = {side_ones_[side][1][j], side_ones_[side][0][j]};  // errors by label
+                const std::int64_t zeros[2] = {side_total_[side][1] - ones[0], side_total_[side][0] - ones[1]};
+                for (int label1 = 0; label1 < 2; ++label1)
+                    for (int label0 = 0; label0 < 2; ++label0) {
+                        const Cost cost = fixed + ones[label1] + zeros[label0];
+                        if (cost <= most) stump(j, label1, label0, cost);
+                    }
+                continue;
+            }
             read_cells(side, j);
             labels(cell1_.data(), [&](int label1, std::int64_t errors1) {
                 labels(cell0_.data(), [&](int label0, std::int64_t errors0) {
@@ -437,7 +449,8 @@ class Tables {
     Projector<T> projector_;
     const TableKernels<T> kernels_;
     CellRule<T> rule_;
-    bool fast_;  // two classes, any label, one slice
+    bool two_labels_;  // any label of two
+    bool fast_;        // the same, and one slice
 
     Node<T>* node_ = nullptr;
     int column_ = -1;

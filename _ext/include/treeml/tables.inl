@@ -110,10 +110,20 @@ TREEML_TARGET inline void convolve_wide(const std::uint64_t* x, const std::uint6
     }
 }
 
+// to += by * x
+TREEML_TARGET inline void multiply_add(const std::uint64_t* x, std::uint64_t by, int n, std::uint64_t* to) {
+    for (int k = 0; k < n; ++k) to[k] += by * x[k];
+}
+
+// to += x where the mask is set
+TREEML_TARGET inline void add_masked(const std::uint64_t* mask, std::uint64_t x, int n, std::uint64_t* to) {
+    for (int k = 0; k < n; ++k) to[k] += mask[k] & x;
+}
+
 template <class T>
 TableKernels<T> table_kernels() {
     return {count_pairs<T>, {cell_errors<T, 0>, cell_errors<T, 2>}, subtract<T>, at_most<T>,
-            {convolve<std::uint32_t>}, {convolve<std::uint64_t>}, convolve_wide};
+            {convolve<std::uint32_t>}, {convolve<std::uint64_t>}, convolve_wide, multiply_add, add_masked};
 }
 
 #undef TREEML_INLINE

@@ -315,7 +315,8 @@ class Worker {
                 no += b * b;
             }
             const double ones = double(at.ones[j]);
-            at.gini[j] = -(yes / ones + no / (all - ones));
+            // constant where only rows without weight differ
+            at.gini[j] = ones && ones < all ? -(yes / ones + no / (all - ones)) : 0.0;
         }
         at.order.resize(node.n_columns);
         std::iota(at.order.begin(), at.order.end(), 0);
