@@ -6,25 +6,19 @@ import dataclasses
 import sys
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from treeml import export
 from treeml._core.control import Control, warn_of_limit
 from treeml._core.params import HasMethods, Interval, Options, StrOptions
-from treeml._core.table import Table
-from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
 from treeml.certificate import Certificate, certify, hash_answers
+from treeml.estimators.base import TreeClassifierBase
 from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from treeml.ir import Tree
-from treeml.report.drawing import tree_html
-from treeml.report.picture import TreePicture
-from treeml.search import SearchResult, optimal_tree
+from treeml.search import SearchResult, build_tree, class_counts, optimal_tree
 
 __all__ = ["OptimalTreeClassifier"]
 
@@ -65,7 +59,7 @@ class _Proof:
         )
 
 
-class OptimalTreeClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
     """The decision tree of least error plus cost per leaf, with a proof that none is better.
 
     Minimises ``errors / total + regularization * leaves`` over **all** trees of depth
@@ -234,7 +228,15 @@ class OptimalTreeClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             without=getattr(self, "_without", ()),
         )
         self.result_ = result
-        self.tree_ = self._tree(result, dataset, codes, weights)
+        self.tree_ = build_tree(
+            result.nodes,
+            dataset,
+            class_counts(dataset, codes, len(self.classes_), weights),
+            columns=self.binarizer_.columns_,
+            predicate=self.binarizer_.predicate,
+            classes=self.classes_,
+            class_weight=result.class_weight,
+        )
         self.objective_ = result.objective
         self.lower_bound_ = result.lower_bound
         self.gap_ = result.gap
@@ -261,54 +263,6 @@ class OptimalTreeClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         assert self._certificate is not None
         return self._certificate
 
-    @property
-    def findings_(self) -> tuple:
-        check_is_fitted(self, "tree_")
-        return self.binarizer_.findings_
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Class label of every row, shape (n_rows,)."""
-        return self._fitted_tree().predict(self._table(X))
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Share of every class in the row's leaf, weighted by class_weight; (n_rows, n_classes)."""
-        return self._fitted_tree().predict_proba(self._table(X))
-
-    def apply(self, X: Any) -> np.ndarray:
-        """Node index of every row's leaf, shape (n_rows,)."""
-        return self._fitted_tree().apply(self._table(X))
-
-    def decision_path(self, X: Any) -> Any:
-        """Sparse indicator matrix of the nodes that each row visits, shape (n_rows, n_nodes)."""
-        from scipy.sparse import csr_matrix
-
-        tree, leaf = self.tree_, self.apply(X)
-        visits = np.zeros((tree.n_nodes, tree.n_nodes), dtype=bool)  # [leaf, node]
-        parent = np.full(tree.n_nodes, -1)
-        inner = np.flatnonzero(tree.predicate >= 0)
-        parent[tree.if_true[inner]] = parent[tree.if_false[inner]] = inner
-        for node in range(tree.n_nodes):
-            if node:
-                visits[node] = visits[parent[node]]
-            visits[node, node] = True
-        return csr_matrix(visits)[leaf].astype(np.int64)
-
-    def rules(self) -> Any:
-        """One row a leaf, as a DataFrame: the rule in words, prediction, rows and counts."""
-        return export.rules(self._fitted_tree())
-
-    def to_text(self) -> str:
-        """The tree as indented questions."""
-        return export.text(self._fitted_tree())
-
-    def to_python(self, **options: Any) -> str:
-        """A Python function without imports; options of `treeml.export.python`."""
-        return export.python(self._fitted_tree(), **options)
-
-    def to_sql(self, **options: Any) -> str:
-        """An SQL expression or query; options (dialect, table, ...) of `treeml.export.sql`."""
-        return export.sql(self._fitted_tree(), **options)
-
     def to_json(self) -> str:
         """Model, certificate and parameters as versioned JSON; `treeml.load` reads it."""
         from treeml.estimators.load import write
@@ -319,23 +273,6 @@ class OptimalTreeClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         """Write `to_json` to a file."""
         Path(path).write_text(self.to_json(), encoding="utf-8")
 
-    def plot(self, *, title: str = "Decision tree") -> TreePicture:
-        """The tree as a picture that notebooks show; ``.save(path)`` writes SVG or HTML."""
-        return TreePicture(self._fitted_tree(), title)
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
-        if hasattr(self, "tree_") and "text/html" in bundle:
-            bundle["text/html"] += tree_html(self.tree_)
-        return bundle
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
-
     def __getstate__(self) -> Any:
         if getattr(self, "_proof", None) is not None:
             _ = self.certificate_  # training data stay behind
@@ -343,13 +280,6 @@ class OptimalTreeClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         if "result_" in state and state["result_"].handle is not None:
             state["result_"] = dataclasses.replace(state["result_"], handle=None)
         return state
-
-    def _fitted_tree(self) -> Tree:
-        check_is_fitted(self, "tree_")
-        return self.tree_
-
-    def _table(self, X: Any) -> Table:
-        return estimator_table(self, X, like=self._fitted_tree().columns)
 
     def _control(self, task: FitTask) -> Control:
         shown = [_print_progress] if self.verbose else []
@@ -378,88 +308,6 @@ class OptimalTreeClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         """Search without these bounds (`treeml.search.optimal_tree`), for tests."""
         self._without = bounds
         return self
-
-    def _read(
-        self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[BinaryDataset, np.ndarray, np.ndarray | None]:
-        """Columns, classes and weights of the rows of positive weight."""
-        if self.binarizer is None and isinstance(X, np.ndarray) and X.ndim == 2 and X.size:
-            packed = BinaryDataset.from_zero_one(X)
-            if packed is not None:
-                self.n_features_in_ = X.shape[1]
-                vars(self).pop("feature_names_in_", None)  # of an earlier fit on a frame
-                self.classes_, codes = check_target(y, len(X))
-                weights = check_weights(sample_weight, len(X))
-                self.binarizer_ = Binarizer().fit_zero_one(X.shape[1])
-                if weights is not None and not weights.all():
-                    kept = weights > 0
-                    X, codes, weights = X[kept], codes[kept], weights[kept]
-                    packed = BinaryDataset.from_zero_one(X)
-                    assert packed is not None
-                return packed, codes, weights
-        given = Binarizer() if self.binarizer is None else clone(self.binarizer)
-        binarizer = cast(Binarizer, given)
-        table = estimator_table(self, X, categorical_features=binarizer.categorical_features)
-        self.classes_, codes = check_target(y, table.n_rows)
-        weights = check_weights(sample_weight, table.n_rows)
-        if weights is not None and not weights.all():
-            kept = weights > 0
-            table, codes, weights = table.take(kept), codes[kept], weights[kept]
-        self.binarizer_ = binarizer.fit_table(table, codes, sample_weight=weights)
-        dataset = BinaryDataset.from_codes(
-            binarizer.encode(table), binarizer.intervals_, binarizer.predicates_, table.n_rows
-        )
-        return dataset, codes, weights
-
-    def _class_weight(self) -> np.ndarray | str | None:
-        if not isinstance(self.class_weight, dict):
-            return self.class_weight
-        labels = self.classes_.tolist()
-        unknown = [label for label in self.class_weight if label not in labels]
-        if unknown:
-            raise ValueError(
-                f"class_weight names the class {unknown[0]!r}; the classes of y are {labels}"
-            )
-        weights = np.array([float(self.class_weight.get(label, 1.0)) for label in labels])
-        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-            raise ValueError("class_weight must hold finite numbers, 0 or above, and not only 0")
-        return weights
-
-    def _tree(
-        self,
-        result: SearchResult,
-        dataset: BinaryDataset,
-        codes: np.ndarray,
-        weights: np.ndarray | None,
-    ) -> Tree:
-        """The IR of a result, with the class counts of every node."""
-        nodes = result.nodes
-        assert dataset.row_of is not None
-        leaf = np.zeros(dataset.n_rows, dtype=np.int32)
-        for node, (column, if_true, if_false) in enumerate(nodes):
-            if column >= 0:
-                here = np.flatnonzero(leaf == node)
-                leaf[here] = np.where(dataset.column(column)[here], if_true, if_false)
-        n_classes = len(self.classes_)
-        cells = leaf[dataset.row_of].astype(np.int64) * n_classes + codes
-        counts = np.bincount(cells, weights, minlength=len(nodes) * n_classes)
-        counts = counts.reshape(len(nodes), n_classes).astype(np.float64)
-        for node in range(len(nodes) - 1, -1, -1):
-            if nodes[node, 0] >= 0:
-                counts[node] = counts[nodes[node, 1]] + counts[nodes[node, 2]]
-        used = sorted({int(column) for column in nodes[:, 0] if column >= 0})
-        place = {column: at for at, column in enumerate(used)} | {-1: -1}
-        return Tree(
-            columns=self.binarizer_.columns_,
-            predicates=tuple(self.binarizer_.predicate(j) for j in used),
-            predicate=np.array([place[int(column)] for column in nodes[:, 0]], dtype=np.int32),
-            if_true=np.ascontiguousarray(nodes[:, 1]),
-            if_false=np.ascontiguousarray(nodes[:, 2]),
-            counts=counts,
-            label=(counts * result.class_weight).argmax(axis=1).astype(np.int32),
-            classes=self.classes_,
-            class_weight=np.asarray(result.class_weight, dtype=np.float64),
-        )
 
 
 def _print_progress(seconds: float, objective: float, lower_bound: float) -> None:
