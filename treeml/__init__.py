@@ -3,6 +3,15 @@
 from treeml._core.control import SearchLimitWarning
 from treeml._core.version import __version__
 from treeml.binarize import Binarizer
-from treeml.estimators import OptimalTreeClassifier, load
+from treeml.estimators import OptimalTreeClassifier, RashomonTreesClassifier, load
+from treeml.rashomon import RashomonSet
 
-__all__ = ["Binarizer", "OptimalTreeClassifier", "SearchLimitWarning", "__version__", "load"]
+__all__ = [
+    "Binarizer",
+    "OptimalTreeClassifier",
+    "RashomonSet",
+    "RashomonTreesClassifier",
+    "SearchLimitWarning",
+    "__version__",
+    "load",
+]

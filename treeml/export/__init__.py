@@ -5,5 +5,6 @@ from treeml.export.python import python
 from treeml.export.rules import rules
 from treeml.export.sql import sql
 from treeml.export.text import sentences, text
+from treeml.export.timbertrek import timbertrek
 
-__all__ = ["json", "python", "rules", "sentences", "sql", "text"]
+__all__ = ["json", "python", "rules", "sentences", "sql", "text", "timbertrek"]

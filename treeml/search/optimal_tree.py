@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import time
 from collections.abc import Collection
 from fractions import Fraction
@@ -12,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 
 from treeml._core.control import Control, Status
-from treeml._core.exact import integer_weights
 from treeml._ext import optimal_tree as native
 from treeml.binarize.dataset import BinaryDataset
+from treeml.search.class_weight import integer_class_weights
 from treeml.search.result import SearchResult
 
 __all__ = ["optimal_tree"]
@@ -78,7 +77,7 @@ def optimal_tree(
     start = time.perf_counter()
     counts = dataset.statistics[:-1]
     per_class = counts.sum(axis=1)
-    weights, factor = _class_weights(per_class, class_weight)
+    weights, factor = integer_class_weights(per_class, class_weight)
     total = sum(int(w) * int(n) for w, n in zip(weights, per_class, strict=True))
     if total <= 0:
         raise ValueError("all rows have weight 0; give at least one row a positive weight")
@@ -181,28 +180,3 @@ class _Handle:
 
     problem: _Problem
     search: native.TreeSearch
-
-
-def _class_weights(
-    per_class: np.ndarray, class_weight: np.ndarray | str | None
-) -> tuple[np.ndarray, float]:
-    """Integer weight of each class, and how many of them make a weight of 1."""
-    n_classes = len(per_class)
-    if class_weight is None:
-        return np.ones(n_classes, dtype=np.int64), 1.0
-    if not isinstance(class_weight, str):
-        exact = integer_weights(np.asarray(class_weight, dtype=np.float64), row="class")
-        return exact.values, exact.scale
-    present = per_class > 0
-    common = math.lcm(*(int(n) for n in per_class[present]))
-    divisor = math.gcd(*(common // int(n) for n in per_class[present]))
-    weights = np.zeros(n_classes, dtype=np.int64)
-    if common // divisor * n_classes < 2**32:
-        weights[present] = [common // int(n) // divisor for n in per_class[present]]
-        factor = common / divisor * int(present.sum()) / int(per_class.sum())
-        return weights, factor
-    real = np.zeros(n_classes)
-    real[present] = per_class.sum() / (present.sum() * per_class[present])
-    factor = 2.0**16
-    weights[present] = np.maximum(1, np.rint(real[present] * factor))
-    return weights, factor

@@ -40,19 +40,22 @@ class OptimalTreeSearch final : public TreeSearch {
         names_ = shared_.load(std::move(rows), objective, root_, &places_);
     }
 
-    // For a search that goes on from this one's cache.
+    // For a search that goes on from this one's cache, under a control of its own.
+    void follow(Control& control, int n_threads) {
+        shared_.control = &control;
+        if (!shared_.cache) shared_.cache = std::make_unique<Cache>(shared_.stride, control, several_);
+        else shared_.cache->follow(control);
+        while (int(workers_.size()) < std::max(1, n_threads))
+            workers_.push_back(std::make_unique<Worker<T>>(shared_));
+    }
     Shared<T>& shared() { return shared_; }
     Node<T>& root() { return root_; }
     Worker<T>& worker() { return *workers_[0]; }
     const std::vector<Place>& places() const { return places_; }  // of every column of the dataset
 
     OptimalTreeResult run(Size size, double tolerance, int n_threads, Control& control) override {
-        shared_.control = &control;
-        if (!shared_.cache) shared_.cache = std::make_unique<Cache>(shared_.stride, control, several_);
-        else shared_.cache->follow(control);
+        follow(control, n_threads);
         control.allocated(bytes_);
-        while (int(workers_.size()) < std::max(1, n_threads))
-            workers_.push_back(std::make_unique<Worker<T>>(shared_));
         Worker<T>& first = *workers_[0];
         const Size useful = first.useful(root_, size);
         const Cost leaf = first.leaf_cost(root_);

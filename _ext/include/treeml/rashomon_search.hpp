@@ -39,8 +39,7 @@ class RashomonSetOf final : public RashomonSet {
         : search_(search), graph_(search, std::move(query), optimum) {}
 
     bool count(Control& control) override {
-        search_.shared().control = &control;
-        search_.shared().cache->follow(control);
+        search_.follow(control, 1);
         return graph_.count(control);
     }
     RashomonCounters counters() const override { return graph_.counters(); }

@@ -31,7 +31,7 @@ struct Shared {
     Busy busy;
     bool several = false;             // threads
     std::atomic<bool> done{false};    // one thread has the answer
-    std::atomic<std::int64_t> pause;  // runs of the kernel after which the search is to be interrupted
+    std::atomic<std::int64_t> pause{std::numeric_limits<std::int64_t>::max()};  // runs of the kernel after which the search is to be interrupted
     std::atomic<std::int64_t> work{0};
     Control* control = nullptr;
 
