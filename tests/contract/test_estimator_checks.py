@@ -2,7 +2,7 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from treeml import Binarizer, OptimalTreeClassifier
+from treeml import Binarizer, OptimalTreeClassifier, RashomonTreesClassifier
 
 
 @parametrize_with_checks(
@@ -10,6 +10,11 @@ from treeml import Binarizer, OptimalTreeClassifier
         OptimalTreeClassifier(),
         OptimalTreeClassifier(max_depth=None, regularization=0.02, class_weight="balanced"),
         OptimalTreeClassifier(max_depth=2, binarizer=Binarizer(method="midpoints")),
+        # one check has class weights of 1000 and .0001: counted sets need a grid
+        RashomonTreesClassifier(max_depth=2, resolution=1),
+        RashomonTreesClassifier(
+            max_depth=2, epsilon=0.5, predict_by="vote", labels="majority", resolution=1
+        ),
         Binarizer(),
         Binarizer(method="midpoints"),
         Binarizer(method="entropy"),

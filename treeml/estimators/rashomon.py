@@ -35,8 +35,8 @@ class RashomonTreesClassifier(TreeClassifierBase):
     max_depth : int, default=3
         Largest depth; the root has depth 0, so 3 means at most 8 leaves.
     regularization : float, default=0.01
-        Cost of a leaf, in units of the total weight. The nearest multiple of 1 / total is used
-        (``set_.regularization``); one that would be 0 is refused.
+        Cost of a leaf, in units of the total weight. The nearest multiple of 1 / total is used,
+        and at least one of them (``set_.regularization`` says what it is).
     epsilon : float or None, default=0.05
         Members have an objective of at most (1 + epsilon) times the least one; the decimal as it
         is written counts, and the bound is exact.
@@ -165,8 +165,8 @@ class RashomonTreesClassifier(TreeClassifierBase):
         Raises
         ------
         ValueError
-            For a table, target or weight that cannot be used; for a regularization that rounds
-            to 0 and weights without a common grid.
+            For a table, target or weight that cannot be used; for weights without a
+            common grid.
 
         Warns
         -----
@@ -219,7 +219,8 @@ class RashomonTreesClassifier(TreeClassifierBase):
         """Class label of every row, shape (n_rows,); of equal shares the first class."""
         if self.predict_by == "best":
             return super().predict(X)
-        votes = self.set_.votes(self._table(X))
+        table = self._table(X)
+        votes = self.set_.votes(table)
         return self.classes_[[max(range(len(row)), key=row.__getitem__) for row in votes.tolist()]]
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -230,7 +231,8 @@ class RashomonTreesClassifier(TreeClassifierBase):
         """
         if self.predict_by == "best":
             return super().predict_proba(X)
-        return self.set_.vote_shares(self._table(X))
+        table = self._table(X)
+        return self.set_.vote_shares(table)
 
     def _count(
         self,

@@ -424,8 +424,8 @@ class RashomonSet:
         )
 
     def _count_votes(self, matrix: np.ndarray) -> np.ndarray:
-        if not self.count:
-            return np.zeros((len(matrix), len(self.classes)), dtype=object)
+        if not self.count or len(self.classes) == 1:
+            return np.full((len(matrix), len(self.classes)), self.count, dtype=object)
         counted, status = self._search.trace(matrix, self._budget, self._control, self._constraint)
         if counted is not None:
             votes, status = counted.votes(len(self.classes), self._control)

@@ -60,7 +60,8 @@ class RashomonSearch:
         With class counts.
     max_depth : int
     regularization : float
-        Cost of a leaf in units of the total; what is used is the nearest multiple of 1 / total.
+        Cost of a leaf in units of the total; what is used is the nearest multiple of 1 / total,
+        and at least one.
     min_samples_leaf : int, default=1
     class_weight : ndarray of shape (n_classes,), "balanced" or None, default=None
     any_label : bool, default=True
@@ -71,7 +72,7 @@ class RashomonSearch:
     Raises
     ------
     ValueError
-        Where the cost of a leaf would be 0, or the weights have no small common grid.
+        Where leaves would be free, or the weights have no small common grid.
     """
 
     def __init__(
@@ -96,19 +97,15 @@ class RashomonSearch:
                 f"by costs of up to {_MOST_WEIGHT}: give weights that are multiples of a larger "
                 "unit, or a resolution"
             )
-        leaf_cost = round(Fraction(regularization) * total)
-        if leaf_cost < 1:
-            raise ValueError(
-                f"regularization={regularization:g} costs a leaf less than half an error of the "
-                f"total of {total}; the smallest that can be used is {1 / total:.3g}"
-            )
+        if regularization <= 0:
+            raise ValueError("regularization=0: without a cost of leaves the set has no end")
         self.dataset = dataset
         self.max_depth = max_depth
         self.min_samples_leaf = min_samples_leaf
         self.any_label = any_label
         self.drop_trivial = drop_trivial
         self.total = total
-        self.leaf_cost = leaf_cost
+        self.leaf_cost = max(1, round(Fraction(regularization) * total))
         self.weights = weights
         self.class_weight = weights / factor
         self.optimum: int | None = None
