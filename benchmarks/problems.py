@@ -25,12 +25,13 @@ def bundled() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def folder(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Every csv(.gz) of a folder: a header, the class in the first column, then 0/1 columns."""
+    """Every csv(.gz) of a folder: 0/1 columns, and the class as "y" or else the first column."""
+    import pandas as pd
+
     out = {}
     for file in sorted(path.glob("*.csv*")):
-        values = np.loadtxt(file, delimiter=",", skiprows=1)
-        out[file.name.split(".")[0]] = (
-            values[:, 1:].astype(np.int32),
-            values[:, 0].astype(np.int32),
-        )
+        frame = pd.read_csv(file)
+        y = frame.pop("y" if "y" in frame else frame.columns[0])
+        if frame.isin([0, 1]).all(axis=None):
+            out[file.name.split(".")[0]] = (frame.to_numpy(np.int32), y.to_numpy(np.int32))
     return out

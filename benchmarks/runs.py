@@ -6,19 +6,23 @@ import csv
 import dataclasses
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import venv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.libraries import LIBRARIES, Task
+from benchmarks.sets import SETS, SetTask
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+_MOST_BYTES = 16 << 30
 _LONG = 10.0  # a run that takes longer is not repeated
 
 
@@ -44,12 +48,23 @@ def save(folder: Path, name: str, X: np.ndarray, y: np.ndarray) -> Path:
 
 
 def fit(file: Path, library: str, task: Task) -> dict:
-    """One run; a failure is an answer too."""
+    """One fit of a tree; a failure is an answer too."""
+    return _run("benchmarks.worker", file, library, LIBRARIES[library].packages, task)
+
+
+def count(file: Path, library: str, task: SetTask) -> dict:
+    """One count of a set."""
+    return _run("benchmarks.sets", file, library, SETS[library][0], task)
+
+
+def _run(
+    module: str, file: Path, library: str, packages: tuple[str, ...], task: Task | SetTask
+) -> dict:
     try:
-        python = python_of(library, LIBRARIES[library].packages)
+        python = python_of(library, packages)
     except (subprocess.CalledProcessError, OSError):
         return {"failure": "not installed"}
-    command = [str(python), "-m", "benchmarks.worker", str(file), library]
+    command = [str(python), "-m", module, str(file), library]
     command.append(json.dumps(dataclasses.asdict(task)))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     try:
@@ -60,24 +75,36 @@ def fit(file: Path, library: str, task: Task) -> dict:
             capture_output=True,
             text=True,
             timeout=2 * task.time_limit + 60,
+            preexec_fn=_cap_memory,
         )
     except subprocess.TimeoutExpired:
         return {"failure": "killed: ignores its time limit"}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         return {"failure": last[:80]}
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1].removeprefix("@"))
 
 
-def in_turn(file: Path, libraries: Iterable[str], task: Task, repeat: int) -> dict[str, dict]:
+def _cap_memory() -> None:
+    """No library may take the machine down."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+
+
+def in_turn(
+    file: Path,
+    libraries: Iterable[str],
+    task: Any,
+    repeat: int,
+    run: Callable[[Path, str, Any], dict] = fit,
+) -> dict[str, dict]:
     """Medians of ``repeat`` runs of each library; A, B, C, A, B, C, ..., so that all see the same
     weather. A long run is not repeated."""
     runs: dict[str, list[dict]] = {name: [] for name in libraries}
     for turn in range(repeat):
         for name, done in runs.items():
-            if turn and ("failure" in done[0] or done[0]["wall"] > _LONG):
+            if turn and ("failure" in done[0] or done[0]["cpu"] > _LONG):
                 continue
-            done.append(fit(file, name, task))
+            done.append(run(file, name, task))
     out = {}
     for name, done in runs.items():
         good = [run for run in done if "failure" not in run]
@@ -85,7 +112,9 @@ def in_turn(file: Path, libraries: Iterable[str], task: Task, repeat: int) -> di
             out[name] = done[0]
             continue
         median = {
-            key: statistics.median(run[key] for run in good) for key in ("cpu", "wall", "megabytes")
+            key: statistics.median(run[key] for run in good)
+            for key in ("cpu", "wall", "megabytes")
+            if key in good[0]
         }
         out[name] = good[0] | median | {"runs": len(good)}
     return out

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.libraries import LIBRARIES, Task
-from benchmarks.runs import in_turn, save, write
+from benchmarks.runs import count, in_turn, save, write
+from benchmarks.sets import SETS, SetTask
 
 Problems = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -55,6 +56,41 @@ def gap(place: Path, problems: Problems, options: argparse.Namespace) -> None:
                     if run.get("proven"):
                         finished.add(library)
     write("gap.csv", rows)
+
+
+def sets(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """Time, memory and number of trees of Rashomon sets, by depth and epsilon."""
+    rows = []
+    for name, (X, y) in problems.items():
+        file = save(place, name, X, y)
+        leaf_cost = max(1, round(options.set_regularization * len(y)))
+        over: set[str] = set()
+        for depth in options.set_depth:
+            optimum = _optimum(X, y, depth, leaf_cost)
+            for epsilon in options.epsilon:
+                task = SetTask(depth, leaf_cost, epsilon, options.limit, optimum)
+                asked = [n for n in SETS if n not in over]
+                found = in_turn(file, asked, task, options.repeat, count)
+                for library, run in found.items():
+                    over |= {library} if "failure" in run else set()
+                    rows.append(
+                        _shape(name, X)
+                        | {"depth": depth, "leaf_cost": leaf_cost, "epsilon": epsilon}
+                        | {"library": library}
+                        | {"cpu_seconds": f"{run['cpu']:.5f}" if "cpu" in run else ""}
+                        | {"megabytes": f"{run['megabytes']:.1f}" if "cpu" in run else ""}
+                        | {"trees": run.get("count", ""), "failure": run.get("failure", "")}
+                    )
+                    print(*rows[-1].values(), flush=True)
+    write("sets.csv", rows)
+
+
+def _optimum(X: np.ndarray, y: np.ndarray, depth: int, leaf_cost: int) -> int:
+    """Least errors + leaf_cost x leaves."""
+    from treeml import OptimalTreeClassifier
+
+    model = OptimalTreeClassifier(max_depth=depth, regularization=leaf_cost / len(y)).fit(X, y)
+    return round(model.objective_ * len(y))
 
 
 def growth(place: Path, options: argparse.Namespace) -> None:

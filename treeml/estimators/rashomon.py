@@ -194,15 +194,6 @@ class RashomonTreesClassifier(TreeClassifierBase):
             stop_after=getattr(self, "_stop_after", None),
         )
         cost, lower, nodes, status = search.find_optimum(control)
-        self.tree_ = build_tree(
-            nodes,
-            dataset,
-            counts,
-            columns=self.binarizer_.columns_,
-            predicate=self.binarizer_.predicate,
-            classes=self.classes_,
-            class_weight=search.class_weight,
-        )
         self.objective_ = search.objective(cost)
         self.lower_bound_ = search.objective(lower)
         self.gap_ = (cost - lower) / cost if cost else 0.0
@@ -210,6 +201,16 @@ class RashomonTreesClassifier(TreeClassifierBase):
         self.status_ = self.set_.status
         if self.set_.count:
             self.tree_ = self.set_[0]
+        else:
+            self.tree_ = build_tree(
+                nodes,
+                dataset,
+                counts,
+                columns=self.binarizer_.columns_,
+                predicate=self.binarizer_.predicate,
+                classes=self.classes_,
+                class_weight=search.class_weight,
+            )
         self.n_leaves_ = self.tree_.n_leaves
         if self.status_ != "optimal":
             self._warn()

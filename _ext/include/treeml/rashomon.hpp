@@ -73,12 +73,13 @@ template <class T>
 class RashomonGraph {
   public:
     struct Edge {
-        std::int32_t column;  // of the root
-        Cost cost1, cost0;    // least costs of the children
+        std::int32_t column;           // of the root
+        std::uint32_t child1, child0;  // which stored or depth-two node, where there is one
+        Cost cost1, cost0;             // least costs of the children
         Cost cost(bool side) const { return side ? cost1 : cost0; }
+        std::uint32_t child(bool side) const { return side ? child1 : child0; }
     };
     struct Stored {
-        RowKey key;
         int depth;
         Cost least, budget;
         std::uint32_t path = 0, path_length = 0;  // literals from the root
@@ -86,6 +87,7 @@ class RashomonGraph {
         Histogram counts;
     };
     struct Two {
+        Cost optimum = 0;  // of all trees of depth two
         Cost least = 0, budget = 0;
         std::uint32_t uses = 0;
         std::int64_t at = -1;      // of its counts, once there
@@ -119,7 +121,7 @@ class RashomonGraph {
         RashomonCounters out;
         for (const auto& level : by_depth_) out.stored += std::int64_t(level.size());
         out.edges = std::int64_t(edges_.size());
-        out.twos = std::int64_t(twos_.size());
+        for (const Two& two : twos_) out.twos += two.uses > 0;
         out.shared_twos = std::int64_t(arena_.size());
         out.pair_counts = tables_.pair_counts + search_.worker().counters.pair_counts;
         out.bytes = bytes_;
@@ -188,13 +190,14 @@ class RashomonGraph {
 
     // Places for the numbers of all nodes of depth two, from `first` on; returns the end.
     std::size_t number_twos(std::size_t first) {
-        for (auto& [key, two] : twos_) {
+        for (Two& two : twos_) {
+            if (!two.uses) continue;
             two.outside = std::int64_t(first);
             first += std::size_t(two.budget - two.least + 1) * query_.membership.n_slices(2);
         }
         return first;
     }
-    const Two& two(const Node<T>& node, int f, bool side) { return twos_.at(key(node, f, side)); }
+    const Two& two(const Edge& edge, bool side) const { return twos_[edge.child(side)]; }
 
     // The traced rows: the last group. Of a node: which they are, and the answers of a column, packed.
     int n_traced() const { return int(search_.root().rows.back()); }
@@ -245,7 +248,7 @@ class RashomonGraph {
         const int f = at.node->place[edge.column], depth = effective(node.depth - 1, most);
         const int n = int(most - least) + 1;
         if (depth >= 3) {
-            const Stored& stored = by_depth_[depth][index_[depth].at(key(*at.node, f, side))];
+            const Stored& stored = by_depth_[depth][edge.child(side)];
             HistogramView view = stored.counts.view();
             view.start = int(least - stored.least);
             return {depth, &stored, view};
@@ -254,7 +257,7 @@ class RashomonGraph {
         Buffer<Limb>& wide = wide_[side];
         wide.reserve(std::size_t(n_slices) * n + 1);
         if (depth == 2) {
-            copy_two(*at.node, f, side, least, most, n, wide.data());
+            copy_two(twos_[edge.child(side)], f, side, least, most, n, wide.data());
         } else if (depth == 1) {
             const std::uint32_t* from = tables_.count_one(variants_, f, side, least, most, side);
             std::copy_n(from, std::size_t(n_slices) * n, wide.data());
@@ -325,16 +328,15 @@ class RashomonGraph {
         return hasher_(rows_);
     }
 
-    void add_stored(const RowKey& key, int depth, Cost least, Cost budget, const std::vector<std::uint32_t>& path) {
+    std::uint32_t add_stored(const RowKey& key, int depth, Cost least, Cost budget, const std::vector<std::uint32_t>& path) {
         const auto [at, is_new] = index_[depth].try_emplace(key, std::uint32_t(by_depth_[depth].size()));
         if (!is_new) {
             Stored& known = by_depth_[depth][at->second];
             known.budget = std::max(known.budget, budget);
             known.least = std::min(known.least, least);
-            return;
+            return at->second;
         }
         Stored node;
-        node.key = key;
         node.depth = depth;
         node.least = least;
         node.budget = budget;
@@ -343,6 +345,16 @@ class RashomonGraph {
         paths_.insert(paths_.end(), path.begin(), path.end());
         by_depth_[depth].push_back(std::move(node));
         allocated(sizeof(Stored) + 64 + path.size() * sizeof(std::uint32_t));
+        return at->second;
+    }
+    std::uint32_t add_two(const RowKey& key, Cost optimum) {
+        const auto [at, is_new] = two_index_.try_emplace(key, std::uint32_t(twos_.size()));
+        if (is_new) {
+            twos_.push_back({});
+            twos_.back().optimum = optimum;
+            allocated(sizeof(Two) + sizeof(RowKey) + 32);
+        }
+        return at->second;
     }
 
     // From the root down: the edges, and the largest budget that is asked of every node.
@@ -360,7 +372,7 @@ class RashomonGraph {
     // From the leaves up: the histograms.
     bool fill_all() {
         std::int64_t shared_size = 0;
-        for (const auto& [key, two] : twos_)
+        for (const Two& two : twos_)
             if (two.uses > 1) shared_size += size_of(two);
         arena_limit_ = std::min<std::int64_t>(shared_size, kArena);
         for (auto& level : by_depth_)
@@ -380,23 +392,24 @@ class RashomonGraph {
         path.push_back(0);
         for (const SplitCosts& split : splits_) {
             if (!at.variants->any(split.column)) continue;
-            const Edge edge{at.node->id[split.column], split.cost1, split.cost0};
-            edges_.push_back(edge);
+            Edge edge{at.node->id[split.column], 0, 0, split.cost1, split.cost0};
             for (const bool side : {true, false}) {
                 const Cost most = budget - edge.cost(!side);
                 const int deep = effective(depth - 1, most);
                 if (deep < 2) continue;
+                std::uint32_t& place = side ? edge.child1 : edge.child0;
                 const RowKey child = key(*at.node, split.column, side);
                 if (deep == 2) {
-                    Two& two = twos_[child];
-                    if (!two.uses++) allocated(sizeof(Two) + sizeof(RowKey) + 32);
+                    place = add_two(child, edge.cost(side));
+                    Two& two = twos_[place];
+                    two.least = two.uses++ ? std::min(two.least, edge.cost(side)) : edge.cost(side);
                     two.budget = std::max(two.budget, most);
-                    two.least = two.uses == 1 ? edge.cost(side) : std::min(two.least, edge.cost(side));
                 } else {
                     path.back() = std::uint32_t(edge.column) << 1 | std::uint32_t(side);
-                    add_stored(child, deep, edge.cost(side), most, path);
+                    place = add_stored(child, deep, edge.cost(side), most, path);
                 }
             }
+            edges_.push_back(edge);
         }
         Stored& again = by_depth_[depth][i];  // the level may have grown
         again.n_edges = std::uint32_t(edges_.size()) - again.first_edge;
@@ -408,7 +421,18 @@ class RashomonGraph {
     bool find_splits(const Context& at, int depth, Cost budget) {
         splits_.clear();
         if (depth >= 3) {
-            if (!search_.worker().splits_below(*at.node, depth, budget, depth, splits_)) return false;
+            const auto recall = [&](SplitCosts& split) {
+                for (const bool side : {true, false}) {
+                    const auto known = two_index_.find(key(*at.node, split.column, side));
+                    if (known == two_index_.end()) return false;
+                    (side ? split.cost1 : split.cost0) = twos_[known->second].optimum;
+                }
+                return true;
+            };
+            const auto remember = [&](const SplitCosts& split) {
+                for (const bool side : {true, false}) add_two(key(*at.node, split.column, side), side ? split.cost1 : split.cost0);
+            };
+            if (!search_.worker().splits_below(*at.node, depth, budget, depth, splits_, recall, remember)) return false;
             std::sort(splits_.begin(), splits_.end(), [](const SplitCosts& a, const SplitCosts& b) { return a.column < b.column; });
             std::erase_if(splits_, [&](const SplitCosts& split) { return !tables_.divides(*at.node, split.column); });
             return true;
@@ -468,8 +492,7 @@ class RashomonGraph {
     }
 
     // Depth-two counts of a child, as far as asked: from the shared ones, or made now.
-    void copy_two(const Node<T>& node, int f, bool side, Cost least, Cost most, int n, Limb* out) {
-        Two& two = twos_.at(key(node, f, side));
+    void copy_two(Two& two, int f, bool side, Cost least, Cost most, int n, Limb* out) {
         const int n_slices = query_.membership.n_slices(2);
         if (control_ && two.at < 0 && two.uses > 1 && std::int64_t(arena_.size()) + size_of(two) <= arena_limit_) {
             if (arena_.capacity() < std::size_t(arena_limit_)) {
@@ -517,7 +540,8 @@ class RashomonGraph {
     std::vector<std::unordered_map<RowKey, std::uint32_t, RowKeyHash>> index_;
     std::vector<Edge> edges_;
     std::vector<std::uint32_t> paths_;
-    std::unordered_map<RowKey, Two, RowKeyHash> twos_;
+    std::vector<Two> twos_;
+    std::unordered_map<RowKey, std::uint32_t, RowKeyHash> two_index_;
     std::vector<std::uint8_t> arena_;
     std::int64_t arena_limit_ = 0, bytes_ = 0;
 

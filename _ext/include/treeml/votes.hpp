@@ -143,7 +143,7 @@ class Votes {
             least = child.stored->least, total = length(*child.stored);
             to = outside_.data() + first_[child.depth][child.stored - graph_.levels()[child.depth].data()];
         } else {
-            const auto& two = graph_.two(*at.node, f, side);
+            const auto& two = graph_.two(edge, side);
             least = two.least, total = int(two.budget - two.least) + 1;
             to = outside_.data() + two.outside;
         }
@@ -165,7 +165,7 @@ class Votes {
                     is_open = true;
                 }
                 const int f = at.node->place[edge->column];
-                const auto& two = graph_.two(*at.node, f, side);
+                const auto& two = graph_.two(*edge, side);
                 if (done_[two.outside]) continue;
                 done_[two.outside] = true;
                 vote_two(*at.variants, f, side, two.least, two.budget, outside_.data() + two.outside);

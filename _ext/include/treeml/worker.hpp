@@ -167,8 +167,10 @@ class Worker {
     }
 
     // The splits that trees of a depth of three or more start with which cost at most `budget`, and the exact
-    // least costs of their children. False: stopped, and some may be missing.
-    bool splits_below(Node<T>& node, int depth, Cost budget, int deep, std::vector<SplitCosts>& out) {
+    // least costs of their children. False: stopped, and some may be missing. Least costs of children of depth two
+    // are first looked up by recall(split), and given to remember(split).
+    template <class Recall, class Remember>
+    bool splits_below(Node<T>& node, int depth, Cost budget, int deep, std::vector<SplitCosts>& out, Recall recall, Remember remember) {
         Level& at = level(deep);
         const Size asked{depth, kNoLimit};
         out.clear();
@@ -191,12 +193,15 @@ class Worker {
             if (stop()) return false;
             SplitCosts split{f, 0, 0};
             if (depth == 3) {
-                const bool small = 2 * at.ones[f] <= total;
-                projector_.chunks(node, f, small, at.half);
-                const auto [half, rest] = scorer_.score_children(node, at.half, at.pairs, false, false);
-                worked(2);
-                split.cost1 = (small ? half : rest).best[4].cost;
-                split.cost0 = (small ? rest : half).best[4].cost;
+                if (!recall(split)) {
+                    const bool small = 2 * at.ones[f] <= total;
+                    projector_.chunks(node, f, small, at.half);
+                    const auto [half, rest] = scorer_.score_children(node, at.half, at.pairs, false, false);
+                    worked(2);
+                    split.cost1 = (small ? half : rest).best[4].cost;
+                    split.cost0 = (small ? rest : half).best[4].cost;
+                    remember(split);
+                }
             } else {
                 Cost lows[2];
                 const Known got = try_split(node, f, asked, asked, kNoLimit, budget + 1, true, deep, lows);
