@@ -1,8 +1,9 @@
 """``make bench``: optimal trees and Rashomon sets, every library in an environment of its own.
 
-Four studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective
-by depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time,
-memory and size of Rashomon sets) and ``growth`` (time and memory against rows, columns, depth). ``page`` makes the tables and plots of docs from them.
+Four studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
+and size of Rashomon sets) and ``growth`` (time and memory against rows, columns and depth).
+``page`` makes the tables and plots of docs from them.
 """
 
 from __future__ import annotations

@@ -50,6 +50,13 @@ class Weights(enum.StrEnum):
     balanced = "balanced"
 
 
+class Labels(enum.StrEnum):
+    """Values of --labels."""
+
+    any = "any"
+    majority = "majority"
+
+
 class Language(enum.StrEnum):
     """Values of --to."""
 
@@ -151,6 +158,66 @@ def fit(
 
 
 @app.command()
+def rashomon(
+    table: Table,
+    target: Target = None,
+    max_depth: Depth = 3,
+    regularization: Annotated[float, typer.Option(min=0, max=1, help="cost of a leaf")] = 0.01,
+    epsilon: Annotated[float, typer.Option(min=0, help="how much worse, relatively")] = 0.05,
+    labels: Annotated[Labels, typer.Option(help="labels that leaves may have")] = Labels.any,
+    drop_trivial: Annotated[
+        bool, typer.Option("--drop-trivial", help="no split into two leaves of one class")
+    ] = False,
+    class_weight: Annotated[Weights, typer.Option(help="weights of the classes")] = Weights.none,
+    drop: Drop = None,
+    top: Annotated[int, typer.Option(min=0, help="members to show and write")] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="description to write")] = None,
+    save: Annotated[Path | None, typer.Option(help="set to write, for RashomonSet.load")] = None,
+    time: Seconds = 60.0,
+) -> None:
+    """Count all nearly optimal trees: how many, which columns they need, the best of them."""
+    from treeml import RashomonTreesClassifier
+
+    X, y = _features(table, target, drop)
+    model = RashomonTreesClassifier(
+        max_depth=max_depth,
+        regularization=regularization,
+        epsilon=epsilon,
+        labels=labels.value,
+        drop_trivial=drop_trivial,
+        class_weight=None if class_weight is Weights.none else class_weight.value,
+        time_limit=time,
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    _say_warnings(caught)
+    trees = model.set_
+    typer.echo(_size(model))
+    if trees:
+        typer.echo("\ntrees by number of leaves")
+        for leaves, number in trees.by_leaves().items():
+            typer.echo(f"  {leaves:>3} leaves  {number}")
+        typer.echo("\ncolumns that trees use")
+        used = sorted(trees.by_feature().items(), key=lambda item: -item[1])
+        for name, number in used:
+            share = "all" if number == trees.count else f"{_percent(number, trees.count)} %"
+            typer.echo(f"  {share if number else 'none':>7}  {name}")
+    from treeml import export as languages
+
+    for place, tree in enumerate(trees[:top]):
+        typer.echo(f"\nmember {place}: objective {trees.objective_of(place):.6g}")
+        typer.echo(languages.text(tree))
+    if json_file is not None:
+        _write(trees.to_json(members=top) + "\n", json_file)
+    if save is not None:
+        trees.save(save)
+        _say(f"written: {save}")
+    if model.status_ == "interrupted":
+        raise typer.Exit(130)
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="model file")],
     table: Table,
@@ -229,6 +296,28 @@ def verify(
 
 
 # Reading and speaking
+
+
+def _size(model: Any) -> str:
+    """How many members, up to where, and whether that is all."""
+    trees = model.set_
+    number = f"{trees.count} trees" if trees.count != 1 else "1 tree"
+    upto = f"{number} of depth {trees.max_depth} or less with an objective up to {trees.bound:.6g}"
+    if model.gap_ > 0:
+        return (
+            f"{upto}: the optimum is not proven; the best tree found has {model.objective_:.6g}, "
+            f"and none has less than {model.lower_bound_:.6g}"
+        )
+    whole = "all of them" if trees.complete else "all up to there, and the search ended there"
+    return f"{upto} (optimum {model.objective_:.6g}, leaves cost {trees.regularization:g}): {whole}"
+
+
+def _percent(part: int, whole: int) -> str:
+    """Rounded, but neither to nothing nor to everything."""
+    share = 100 * part / whole
+    if part and share < 0.1:
+        return "<0.1"
+    return ">99.9" if part < whole and share > 99.9 else f"{share:.1f}"
 
 
 def _read(source: str) -> Frame:
