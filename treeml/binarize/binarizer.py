@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections import Counter
 from numbers import Integral, Real
@@ -181,14 +182,9 @@ class Binarizer(TransformerMixin, BaseEstimator):
 
         Constant columns keep their predicate, as every other one.
         """
-        names = (f"x{j}" for j in range(n_columns))
-        self.columns_ = tuple(ColumnType(name, "zero_one") for name in names)
         self.n_features_in_ = n_columns
-        (_, (lowest, highest)), *_ = ZERO_ONE.predicates(Term(0, self.columns_[0]))
-        intervals = np.empty((n_columns, 3), dtype=np.int32)
-        intervals[:, 0] = np.arange(n_columns)
-        intervals[:, 1:] = lowest, highest
-        self._keep_codes([(j, ZERO_ONE) for j in range(n_columns)], intervals)
+        self.columns_, coded, intervals = _zero_one_columns(n_columns)
+        self._keep_codes(list(coded), intervals)
         self.findings_ = ()
         return self
 
@@ -358,6 +354,20 @@ class Binarizer(TransformerMixin, BaseEstimator):
             if gives_target_away(codes, n_codes, y_codes, weights, numeric=numeric):
                 found.append(plain_finding(self.columns_[index].name, "leak"))
         return found
+
+
+@functools.lru_cache(maxsize=16)
+def _zero_one_columns(
+    n_columns: int,
+) -> tuple[tuple[ColumnType, ...], tuple[tuple[int, Code], ...], np.ndarray]:
+    """Columns x0, x1, ... of zeros and ones, their codes and intervals."""
+    columns = tuple(ColumnType(f"x{j}", "zero_one") for j in range(n_columns))
+    (_, (lowest, highest)), *_ = ZERO_ONE.predicates(Term(0, columns[0]))
+    intervals = np.empty((n_columns, 3), dtype=np.int32)
+    intervals[:, 0] = np.arange(n_columns)
+    intervals[:, 1:] = lowest, highest
+    intervals.flags.writeable = False
+    return columns, tuple((j, ZERO_ONE) for j in range(n_columns)), intervals
 
 
 def _retyped(table: Table) -> Table:

@@ -28,14 +28,13 @@ class TreeClassifierBase(ClassifierMixin, BaseEstimator):
 
     binarizer: Binarizer | None
     class_weight: dict | str | None
-    tree_: Tree
     binarizer_: Binarizer
     classes_: np.ndarray
     n_features_in_: int
 
     @property
     def findings_(self) -> tuple:
-        check_is_fitted(self, "tree_")
+        check_is_fitted(self, "binarizer_")
         return self.binarizer_.findings_
 
     def predict(self, X: Any) -> np.ndarray:
@@ -54,7 +53,7 @@ class TreeClassifierBase(ClassifierMixin, BaseEstimator):
         """Sparse indicator matrix of the nodes that each row visits, shape (n_rows, n_nodes)."""
         from scipy.sparse import csr_matrix
 
-        tree, leaf = self.tree_, self.apply(X)
+        tree, leaf = self._fitted_tree(), self.apply(X)
         visits = np.zeros((tree.n_nodes, tree.n_nodes), dtype=bool)  # [leaf, node]
         parent = np.full(tree.n_nodes, -1)
         inner = np.flatnonzero(tree.predicate >= 0)
@@ -87,8 +86,8 @@ class TreeClassifierBase(ClassifierMixin, BaseEstimator):
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
-        if hasattr(self, "tree_") and "text/html" in bundle:
-            bundle["text/html"] += tree_html(self.tree_)
+        if hasattr(self, "classes_") and "text/html" in bundle:
+            bundle["text/html"] += tree_html(self._fitted_tree())
         return bundle
 
     def __sklearn_tags__(self) -> Any:
@@ -99,8 +98,7 @@ class TreeClassifierBase(ClassifierMixin, BaseEstimator):
         return tags
 
     def _fitted_tree(self) -> Tree:
-        check_is_fitted(self, "tree_")
-        return self.tree_
+        raise NotImplementedError
 
     def _table(self, X: Any) -> Table:
         return estimator_table(self, X, like=self._fitted_tree().columns)

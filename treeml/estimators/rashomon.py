@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from treeml._core.control import Control, SearchLimitWarning, Status
-from treeml._core.params import HasMethods, Interval, StrOptions
+from treeml._core.params import HasMethods, Interval, StrOptions, validate_params
 from treeml.binarize import Binarizer
-from treeml.binarize.dataset import BinaryDataset
 from treeml.estimators.base import TreeClassifierBase
+from treeml.ir import Tree
 from treeml.rashomon import RashomonSet
-from treeml.search import build_tree, class_counts
+from treeml.search import class_counts
 from treeml.search.rashomon import RashomonSearch
 
 __all__ = ["RashomonTreesClassifier"]
@@ -173,7 +175,7 @@ class RashomonTreesClassifier(TreeClassifierBase):
         SearchLimitWarning
             Where a limit ended the count.
         """
-        self._validate_params()
+        validate_params(self)
         if (self.epsilon is None) == (self.max_regret is None):
             raise ValueError("give one of epsilon and max_regret, and None for the other")
         start = time.perf_counter()
@@ -197,24 +199,21 @@ class RashomonTreesClassifier(TreeClassifierBase):
         self.objective_ = search.objective(cost)
         self.lower_bound_ = search.objective(lower)
         self.gap_ = (cost - lower) / cost if cost else 0.0
-        self.set_ = self._count(search, dataset, counts, lower, status, control, start)
+        self.set_ = self._count(search, counts, lower, status, control, start)
         self.status_ = self.set_.status
-        if self.set_.count:
-            self.tree_ = self.set_[0]
-        else:
-            self.tree_ = build_tree(
-                nodes,
-                dataset,
-                counts,
-                columns=self.binarizer_.columns_,
-                predicate=self.binarizer_.predicate,
-                classes=self.classes_,
-                class_weight=search.class_weight,
-            )
-        self.n_leaves_ = self.tree_.n_leaves
+        self._found = None if self.set_ else self.set_.build(nodes)
         if self.status_ != "optimal":
             self._warn()
         return self
+
+    @property
+    def tree_(self) -> Tree:
+        check_is_fitted(self, "set_")
+        return self.set_.best if self._found is None else self._found
+
+    @property
+    def n_leaves_(self) -> int:
+        return self.tree_.n_leaves
 
     def predict(self, X: Any) -> np.ndarray:
         """Class label of every row, shape (n_rows,); of equal shares the first class."""
@@ -235,10 +234,12 @@ class RashomonTreesClassifier(TreeClassifierBase):
         table = self._table(X)
         return self.set_.vote_shares(table)
 
+    def _fitted_tree(self) -> Tree:
+        return self.tree_
+
     def _count(
         self,
         search: RashomonSearch,
-        dataset: BinaryDataset,
         counts: np.ndarray,
         lower: int,
         status: Status,
@@ -262,7 +263,7 @@ class RashomonTreesClassifier(TreeClassifierBase):
             counted,
             class_counts=counts,
             columns=self.binarizer_.columns_,
-            predicates=self.binarizer_.predicates_,
+            predicates=functools.partial(getattr, self.binarizer_, "predicates_"),
             classes=self.classes_,
             control=dataclasses.replace(control, stop_after=None),
             complete=complete,

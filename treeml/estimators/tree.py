@@ -12,12 +12,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from treeml._core.control import Control, warn_of_limit
-from treeml._core.params import HasMethods, Interval, Options, StrOptions
+from treeml._core.params import HasMethods, Interval, Options, StrOptions, validate_params
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
 from treeml.certificate import Certificate, certify, hash_answers
 from treeml.estimators.base import TreeClassifierBase
 from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from treeml.ir import Tree
 from treeml.search import SearchResult, build_tree, class_counts, optimal_tree
 
 __all__ = ["OptimalTreeClassifier"]
@@ -210,7 +211,7 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         SearchLimitWarning
             Where the search ended before the proof.
         """
-        self._validate_params()
+        validate_params(self)
         task = FitTask(self, X, y, sample_weight)
         dataset, codes, weights = self._read(X, y, sample_weight)
         dataset = dataset.with_classes(codes, len(self.classes_), weights)
@@ -280,6 +281,10 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         if "result_" in state and state["result_"].handle is not None:
             state["result_"] = dataclasses.replace(state["result_"], handle=None)
         return state
+
+    def _fitted_tree(self) -> Tree:
+        check_is_fitted(self, "tree_")
+        return self.tree_
 
     def _control(self, task: FitTask) -> Control:
         shown = [_print_progress] if self.verbose else []

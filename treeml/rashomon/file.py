@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from typing import Any
 
@@ -128,7 +129,7 @@ def read(text: str) -> RashomonSet:
         None,
         class_counts=_array(data["class_counts"], np.float64).reshape(-1, n_classes),
         columns=columns,
-        predicates=predicates,
+        predicates=functools.partial(tuple, predicates),
         classes=np.asarray(data["classes"], dtype=np.dtype(data["class_dtype"])),
         control=Control(time_limit=data["time_limit"], memory_limit=data["memory_limit"]),
         complete=data["complete"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, overload
@@ -70,7 +70,7 @@ class RashomonSet:
         *,
         class_counts: np.ndarray,
         columns: tuple[ColumnType, ...],
-        predicates: tuple[Predicate, ...],
+        predicates: Callable[[], tuple[Predicate, ...]],
         classes: np.ndarray,
         control: Control,
         complete: bool = True,
@@ -84,10 +84,11 @@ class RashomonSet:
         self._control = control
         self._constraint = constraint or Constraint()
         self.columns = columns
-        self.predicates = predicates
+        self._predicates = predicates
         self.classes = classes
         self.complete = complete
         self.status: Status = status
+        self._best: Tree | None = None
         self._votes: dict[bytes, tuple[int, ...]] = {}
         self._set_levels([] if counted is None else counted.levels())
 
@@ -106,6 +107,11 @@ class RashomonSet:
 
     def __bool__(self) -> bool:
         return bool(self._after)
+
+    @property
+    def predicates(self) -> tuple[Predicate, ...]:
+        """The questions that members ask."""
+        return self._predicates()
 
     @property
     def bound(self) -> float:
@@ -209,6 +215,13 @@ class RashomonSet:
         while place < self.count:
             yield self._tree(place)
             place += 1
+
+    @property
+    def best(self) -> Tree:
+        """The first member."""
+        if self._best is None:
+            self._best = self[0]
+        return self._best
 
     def objective_of(self, index: int) -> float:
         """Objective of the member at a place."""
@@ -415,7 +428,7 @@ class RashomonSet:
             counted,
             class_counts=self._class_counts,
             columns=self.columns,
-            predicates=self.predicates,
+            predicates=self._predicates,
             classes=self.classes,
             control=self._control,
             complete=self.complete or budget < self._budget,
@@ -439,18 +452,22 @@ class RashomonSet:
         cost, part, number = self._levels[level]
         return cost, part, index - (self._after[level] - number)
 
-    def _tree(self, index: int) -> Tree:
-        nodes = self._counted().select(*self._place(index))
+    def build(self, nodes: np.ndarray, labels: np.ndarray | None = None) -> Tree:
+        """The IR of nodes (column, if_true, if_false) of the search, shape (n_nodes, 3)."""
         return build_tree(
-            nodes[:, :3],
+            nodes,
             self._search.dataset,
             self._class_counts,
             columns=self.columns,
             predicate=self.predicates.__getitem__,
             classes=self.classes,
             class_weight=self._search.class_weight,
-            labels=nodes[:, 3],
+            labels=labels,
         )
+
+    def _tree(self, index: int) -> Tree:
+        nodes = self._counted().select(*self._place(index))
+        return self.build(nodes[:, :3], nodes[:, 3])
 
     def _nodes(self, tree: Tree) -> np.ndarray | None:
         """A tree as the search has it; None where it has other predicates or classes."""
