@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from decimal import Decimal
 
 import numpy as np
 
-__all__ = ["IntegerWeights", "integer_weights"]
+__all__ = ["IntegerWeights", "as_decimal", "integer_weights", "rounded_product"]
 
 _EXACT_BITS = 20  # fractions of up to 2^-20 are kept exactly
 _TOTAL_BITS = 31  # otherwise the sum gets this many bits
 _FINE_BITS = 44  # or this many, where the weights would keep less than 10 bits each
+
+
+def rounded_product(x: float, n: int) -> int:
+    """X * n to the nearest integer, halves up, without rounding in between."""
+    numerator, denominator = float(x).as_integer_ratio()
+    return (2 * numerator * n + denominator) // (2 * denominator)
+
+
+def as_decimal(x: float) -> tuple[int, int]:
+    """Numerator and denominator of the shortest decimal that reads back as x."""
+    return Decimal(repr(float(x))).as_integer_ratio()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -181,6 +181,8 @@ def _count_labels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     least, most = int(values.min()), int(values.max())
     if not -(2**30) < least <= most < 2**30 or most - least > 1000:
         return None
+    if (least, most) == (0, 1):
+        return np.array([0, 1], dtype=values.dtype), values.astype(np.int32)
     offsets = values.astype(np.int32) - least
     present = np.bincount(offsets) > 0
     place = np.cumsum(present, dtype=np.int32) - 1

@@ -143,7 +143,15 @@ class BinaryDataset:
             weights = integer_weights(sample_weight)
             statistics[:-1] = self._sums(cells, n_classes, weights.values)
             statistics[-1] = np.bincount(self.row_of[sample_weight > 0], minlength=self.n_rows)
-        return dataclasses.replace(self, statistics=statistics, weights=weights)
+        return BinaryDataset(
+            self.predicates,
+            self.columns,
+            self.n_rows,
+            self.row_of,
+            statistics,
+            weights,
+            self.intervals,
+        )
 
     def with_statistics(self, statistics: np.ndarray) -> BinaryDataset:
         """The same columns with other sums, shape (n_statistics, n_rows)."""

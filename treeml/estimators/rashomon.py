@@ -180,9 +180,13 @@ class RashomonTreesClassifier(TreeClassifierBase):
             raise ValueError("give one of epsilon and max_regret, and None for the other")
         start = time.perf_counter()
         dataset, codes, weights = self._read(X, y, sample_weight)
-        counts = class_counts(dataset, codes, len(self.classes_), weights)
+        n_classes = len(self.classes_)
+        sums = dataset.with_classes(codes, n_classes, self._rounded(weights))
+        counts = sums.statistics[:-1].T
+        if weights is not None:
+            counts = class_counts(dataset, codes, n_classes, weights)
         search = RashomonSearch(
-            dataset.with_classes(codes, len(self.classes_), self._rounded(weights)),
+            sums,
             max_depth=self.max_depth,
             regularization=self.regularization,
             min_samples_leaf=self.min_samples_leaf,
@@ -265,7 +269,7 @@ class RashomonTreesClassifier(TreeClassifierBase):
             columns=self.binarizer_.columns_,
             predicates=functools.partial(getattr, self.binarizer_, "predicates_"),
             classes=self.classes_,
-            control=dataclasses.replace(control, stop_after=None),
+            control=Control(time_limit=self.time_limit, memory_limit=self.memory_limit),
             complete=complete,
             status=status,
         )

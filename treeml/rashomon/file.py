@@ -63,7 +63,7 @@ def write(trees: RashomonSet) -> str:
             "n_rows": dataset.n_rows,
             "packed_columns": _text(dataset.columns),
             "statistics": _text(dataset.statistics),
-            "class_counts": _text(trees._class_counts),
+            "class_counts": _text(trees._class_counts.astype(np.float64)),
             "search": {
                 name: getattr(search, name)
                 for name in (

@@ -41,7 +41,7 @@ def build_tree(
     nodes : ndarray of int32, shape (n_nodes, 3)
         Column (-1: leaf), child for yes and for no; depth first, yes first.
     dataset : BinaryDataset
-    counts : ndarray of float64, shape (n_rows, n_classes)
+    counts : ndarray, shape (n_rows, n_classes)
         Of the stored rows: `class_counts`.
     columns : tuple of ColumnType
         Of the table.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from treeml._core.control import Control, Status
+from treeml._core.exact import as_decimal, rounded_product
 from treeml._ext import rashomon as native
 from treeml.binarize.dataset import BinaryDataset
 from treeml.search.class_weight import integer_class_weights
@@ -105,7 +105,7 @@ class RashomonSearch:
         self.any_label = any_label
         self.drop_trivial = drop_trivial
         self.total = total
-        self.leaf_cost = max(1, round(Fraction(regularization) * total))
+        self.leaf_cost = max(1, rounded_product(regularization, total))
         self.weights = weights
         self.class_weight = weights / factor
         self.optimum: int | None = None
@@ -140,10 +140,12 @@ class RashomonSearch:
         """
         assert self.optimum is not None
         if epsilon is not None:
-            bound = int(self.optimum * (1 + Fraction(repr(float(epsilon)))))
+            above, below = as_decimal(epsilon)
+            bound = self.optimum + self.optimum * above // below
         else:
             assert max_regret is not None
-            bound = int(self.optimum + Fraction(repr(float(max_regret))) * self.total)
+            above, below = as_decimal(max_regret)
+            bound = self.optimum + self.total * above // below
         if bound - self.optimum > _MOST_COSTS:
             raise ValueError(
                 f"the set has {bound - self.optimum} different costs, more than {_MOST_COSTS}: "
