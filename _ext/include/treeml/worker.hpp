@@ -180,13 +180,19 @@ class Worker {
             worked(1);
             order_by_gini(at, node);
             scorer_.make_overlap(node, at.pairs, false);
+        } else if (shared_.bounds.lookahead && scorer_.can_cap()) {
+            start_level(at, node);
+            if (uses_archive() && shared_.bounds.splits) archive(depth).bound_splits(node, node.total(frame_), asked, at.split);
+            recall_splits(node, asked, budget, at, out);
+            depth_three<true>(node, {3, kNoLimit}, budget + 1, at, true);
+            raise_siblings(at, node);
         } else {
             depth_three<false>(node, {3, kNoLimit}, kInfinite, at);
             at.key = at.value;
             start_level(at, node);
             if (uses_archive() && shared_.bounds.splits) archive(depth).bound_splits(node, node.total(frame_), asked, at.split);
-            std::stable_sort(at.order.begin(), at.order.end(), [&](int a, int b) { return at.key[a] < at.key[b]; });
         }
+        if (depth > 3) std::stable_sort(at.order.begin(), at.order.end(), [&](int a, int b) { return at.key[a] < at.key[b]; });
         const std::int64_t total = node.total(frame_);
         for (const int f : at.order) {
             if (bound(at, f) > budget) continue;
@@ -349,8 +355,9 @@ class Worker {
     //
     // CAPPED: the lower bounds are those of trees of any depth, and at.low1, at.low0 those of the children;
     // `at` was started and at.split given; at.key[f] becomes the cost with children of depth two.
+    // With `every` all splits below the budget are looked at, those that are not better than others too.
     template <bool CAPPED>
-    Known depth_three(Node<T>& node, Size asked, Cost budget, Level& at) {
+    Known depth_three(Node<T>& node, Size asked, Cost budget, Level& at, bool every = false) {
         const int leaves = std::min(asked.leaves, 8), two_leaves = std::min(leaves, 4);
         if constexpr (!CAPPED) {
             start_level(at, node);
@@ -372,10 +379,10 @@ class Worker {
         const std::int64_t total = node.total(frame_);
         Cost lower = kInfinite;
         for (std::size_t k = 0; k < at.order.size(); ++k) {
-            if (known.upper <= floor) break;
+            if (known.upper <= floor && !every) break;
             const int f = at.order[k];
             at.value[f] = bound(at, f);
-            if (at.value[f] >= std::min(known.upper, budget)) {
+            if (at.value[f] >= (every ? budget : std::min(known.upper, budget))) {
                 ++counters.bound_skips;
             } else if (stop()) {
                 for (; k < at.order.size(); ++k) lower = std::min(lower, bound(at, at.order[k]));
@@ -406,6 +413,26 @@ class Worker {
             if (uses_archive())
                 archive(3).add(node, total, asked, known.lower, &at.value, *shared_.control);
         return known;
+    }
+
+    // What the cache knows of the splits: those with exact children are done, and get an infinite bound.
+    void recall_splits(const Node<T>& node, Size asked, Cost budget, Level& at, std::vector<SplitCosts>& out) {
+        for (int f = 0; f < node.n_columns; ++f) {
+            Child yes, no;
+            look(node, f, true, below(asked, kNoLimit), at.siblings.lower1[f], yes);
+            look(node, f, false, below(asked, kNoLimit), at.siblings.lower0[f], no);
+            at.split[f] = std::max(at.split[f], yes.lower + no.lower);
+            if (!yes.exact || !no.exact) continue;
+            at.split[f] = kInfinite;
+            if (yes.lower + no.lower <= budget) out.push_back({f, yes.lower, no.lower});
+        }
+    }
+    // Bounds of the children from a capped run.
+    static void raise_siblings(Level& at, const Node<T>& node) {
+        for (int f = 0; f < node.n_columns; ++f) {
+            at.siblings.lower1[f] = std::max(at.siblings.lower1[f], at.low1[f]);
+            at.siblings.lower0[f] = std::max(at.siblings.lower0[f], at.low0[f]);
+        }
     }
 
     // The best division of the leaves between two children of depth two.
@@ -509,10 +536,7 @@ class Worker {
             known = depth_three<true>(node, {3, size.leaves}, budget, at);
             known.lower = std::max(known.lower, lower);
             if (known.exact() || known.lower >= budget) return known;
-            for (int f = 0; f < node.n_columns; ++f) {
-                at.siblings.lower1[f] = std::max(at.siblings.lower1[f], at.low1[f]);
-                at.siblings.lower0[f] = std::max(at.siblings.lower0[f], at.low0[f]);
-            }
+            raise_siblings(at, node);
         } else {
             known = depth_three<false>(node, {3, size.leaves}, budget, at);  // an upper bound, and an order
             at.key = at.value;
