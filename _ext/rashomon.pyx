@@ -1,6 +1,8 @@
 # distutils: language = c++
 """Door to rashomon_search.hpp: spans in, numbers of trees out."""
 
+from threading import Lock
+
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libcpp cimport bool as cbool
@@ -126,6 +128,7 @@ cdef class RashomonSearch:
     """Optima and sets of the trees over packed columns; see treeml.search.rashomon."""
 
     cdef NativeSearch* search
+    cdef readonly object lock  # a search and its sets are used by one thread at a time
 
     def __cinit__(
         self,
@@ -150,6 +153,7 @@ cdef class RashomonSearch:
         objective.unit = 1
         objective.leaf_cost = leaf_cost
         objective.min_samples_leaf = min_samples_leaf
+        self.lock = Lock()
         cdef byte_span rows
         if traced is not None and traced.shape[0]:
             rows = byte_span(&traced[0], traced.shape[0])
@@ -165,7 +169,7 @@ cdef class RashomonSearch:
         """(cost, bound, nodes, stop code, raised)."""
         cdef _Run run = _Run(time_limit, memory_limit, stop_after)
         cdef OptimalTreeResult result
-        with nogil:
+        with self.lock, nogil:
             result = self.search.optimum(max_depth, run.control[0])
         nodes = [(node.column, node.if_true, node.if_false) for node in result.nodes]
         return result.cost, result.lower, nodes, run.stop(), run.raised
@@ -205,7 +209,7 @@ cdef class RashomonSet:
             self.query.excluded.push_back(flag)
         for mark in marks:
             self.query.marks.push_back(mark)
-        with nogil:
+        with search.lock, nogil:
             self.native = new_set(search.search[0], self.query, optimum)
 
     def __dealloc__(self):
@@ -215,7 +219,7 @@ cdef class RashomonSet:
         """(complete, stop code, raised)."""
         cdef _Run run = _Run(time_limit, memory_limit, stop_after)
         cdef cbool complete
-        with nogil:
+        with self.search.lock, nogil:
             complete = self.native.count(run.control[0])
         return complete, run.stop(), run.raised
 
@@ -243,7 +247,7 @@ cdef class RashomonSet:
             limbs.push_back(rank & 0xFFFFFFFFFFFFFFFF)
             rank >>= 64
         cdef vector[MemberNode] nodes
-        with nogil:
+        with self.search.lock, nogil:
             nodes = self.native.select(cost, part, limbs)
         return [(node.column, node.if_true, node.if_false, node.label) for node in nodes]
 
@@ -257,7 +261,7 @@ cdef class RashomonSet:
         cdef int part = 0
         cdef cbool found
         cdef vector[uint64_t] limbs
-        with nogil:
+        with self.search.lock, nogil:
             found = self.native.rank(tree, cost, part, limbs)
         if not found:
             return None
@@ -280,7 +284,7 @@ cdef class RashomonSet:
             parts.push_back(flag)
         cdef vector[uint64_t] out
         cdef cbool complete
-        with nogil:
+        with self.search.lock, nogil:
             complete = self.native.votes(parts, modulus, run.control[0], out)
         return complete, list(out), run.stop(), run.raised
 

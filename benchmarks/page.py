@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from benchmarks.libraries import LIBRARIES
 from benchmarks.runs import RESULTS, ROOT, python_of
+from benchmarks.sets import SETS
 
 Row = dict[str, str]
 
@@ -84,6 +85,38 @@ def _gap(rows: list[Row]) -> list[str]:
     return lines
 
 
+def _sets(rows: list[Row]) -> list[str]:
+    names = [name for name in SETS if any(row["library"] == name for row in rows)]
+    figures = [f"{name}, {unit}" for unit in ("CPU s", "MB") for name in names]
+    lines = _head("problem", "rows x columns", "depth", "epsilon", "trees", *figures)
+    for key, by in grouped(rows, "problem", "rows", "columns", "depth", "epsilon").items():
+        ours = by["treeml"]
+        cells = [key[0], f"{key[1]} x {key[2]}", key[3], key[4], _number(ours["trees"])]
+        for figure in ("cpu_seconds", "megabytes"):
+            for name in names:
+                cells.append(_of_set(by.get(name), ours, figure))
+        lines.append(_line(cells))
+    return lines
+
+
+def _of_set(row: Row | None, ours: Row, figure: str) -> str:
+    """A figure, how many times ours, and whether the number of trees is another one."""
+    if row is None:
+        return ""
+    if row["failure"]:
+        return row["failure"] if figure == "cpu_seconds" else ""
+    text = f"{float(row[figure]):.2g}"
+    if row is ours or figure != "cpu_seconds":
+        return text
+    text += f" ({float(row[figure]) / float(ours[figure]):.3g} x)"
+    return text if row["trees"] == ours["trees"] else f"{text}, {_number(row['trees'])} trees"
+
+
+def _number(text: str) -> str:
+    """A number of trees, short where it is long."""
+    return f"{int(text):,}" if len(text) < 13 else f"{int(text):.3e}"
+
+
 def _growth(rows: list[Row]) -> list[str]:
     names = [name for name in LIBRARIES if any(row["library"] == name for row in rows)]
     figures = [f"{name}, {unit}" for unit in ("CPU s", "MB") for name in names]
@@ -111,5 +144,6 @@ def _line(cells: list[str] | tuple[str, ...]) -> str:
 _TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "trees": _trees,
     "gap": _gap,
+    "sets": _sets,
     "growth": _growth,
 }

@@ -72,7 +72,8 @@ def sets(place: Path, problems: Problems, options: argparse.Namespace) -> None:
                 asked = [n for n in SETS if n not in over]
                 found = in_turn(file, asked, task, options.repeat, count)
                 for library, run in found.items():
-                    over |= {library} if "failure" in run else set()
+                    if "failure" in run or run["cpu"] > options.limit:
+                        over.add(library)
                     rows.append(
                         _shape(name, X)
                         | {"depth": depth, "leaf_cost": leaf_cost, "epsilon": epsilon}
@@ -82,7 +83,7 @@ def sets(place: Path, problems: Problems, options: argparse.Namespace) -> None:
                         | {"trees": run.get("count", ""), "failure": run.get("failure", "")}
                     )
                     print(*rows[-1].values(), flush=True)
-    write("sets.csv", rows)
+        write("sets.csv", rows)
 
 
 def _optimum(X: np.ndarray, y: np.ndarray, depth: int, leaf_cost: int) -> int:

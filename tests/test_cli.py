@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from treeml import cli
+from treeml import RashomonSet, cli
 
 
 @pytest.fixture
@@ -53,6 +53,32 @@ def test_fit_predict_export_verify(loans, run, tmp_path):
     code, out, _ = run("verify", model, loans, "--target", "bad", "--json")
     assert code == 0
     assert json.loads(out)["ok"]
+
+
+def test_rashomon_counts_and_writes(loans, run, tmp_path):
+    description, kept = tmp_path / "description.json", tmp_path / "set.json"
+    code, out, _ = run(
+        *("rashomon", loans, "--target", "bad", "--max-depth", 2, "--epsilon", 0.3, "--top", 2),
+        *("--json", description, "--save", kept),
+    )
+    assert code == 0
+    trees = RashomonSet.load(kept)
+    assert f"{trees.count} trees of depth 2 or less" in out
+    assert "all of them" in out
+    assert "member 1: objective" in out
+    assert "trees by number of leaves" in out
+    assert "income" in out
+    data = json.loads(description.read_text())
+    assert data["count"] == str(trees.count)
+    assert len(data["members"]) == 2
+
+
+def test_rashomon_says_what_a_limit_left(loans, run):
+    code, out, err = run("rashomon", loans, "--target", "bad", "--time", 0, "--max-depth", 4)
+    assert code == 0
+    assert "0 trees" in out
+    assert "the search ended there" in out
+    assert "note: time_limit=0.0 was reached" in err
 
 
 def test_verify_refutes_other_data(loans, run, tmp_path):

@@ -1,5 +1,7 @@
 """RashomonTreesClassifier: predictions, limits, what it refuses."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,7 @@ def test_a_memory_limit_is_named():
         ({"regularization": 0}, "regularization"),
         ({"class_weight": {"good": np.pi, "bad": np.e}}, "resolution"),
         ({"labels": "all"}, "labels"),
+        ({"epsilon": float("inf")}, "epsilon"),
     ],
 )
 def test_what_cannot_be_counted_is_named(options, message):
@@ -112,3 +115,13 @@ def test_a_resolution_rounds_weights_and_says_what_it_loses():
 def test_an_absolute_regret_is_a_bound_too():
     model = RashomonTreesClassifier(max_depth=2, epsilon=None, max_regret=0.005).fit(X, y)
     assert model.set_.bound == pytest.approx(model.objective_ + 0.005)
+
+
+def test_threads_may_share_a_set():
+    table, target = made_up()
+    trees = RashomonTreesClassifier(max_depth=4, epsilon=0.1).fit(table, target).set_
+    alone = [trees[i] for i in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(trees.__getitem__, range(40))) == alone
+        votes = list(pool.map(trees.votes, [table[:50], table[50:]] * 2))
+    assert (np.vstack(votes[:2]) == np.vstack(votes[2:])).all()

@@ -1,0 +1,34 @@
+"""The figures of the guide are what comes out."""
+
+from pathlib import Path
+
+import pytest
+
+from treeml import RashomonTreesClassifier
+from treeml.datasets import load_german_credit
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def trees():
+    X, y = load_german_credit()
+    return RashomonTreesClassifier(max_depth=4, regularization=0.01, epsilon=0.05).fit(X, y).set_
+
+
+def test_the_guide_shows_what_comes_out(trees):
+    page = (ROOT / "docs" / "rashomon.md").read_text()
+    assert f"{trees.count:,} members" in page
+    assert f"least objective is {trees.objective:g}; members have up to {trees.bound:g}" in page
+    for name, number in trees.by_feature().items():
+        assert f"| `{name}` | {number:,} |" in page
+    without = trees.filter(must_not_use=["age_in_years", "personal_status_and_sex"])
+    assert f"{without.count:,} members use neither" in page
+    assert without.objective_of(0) == trees.objective
+    left = trees.filter(must_not_use=["status_of_existing_checking_account"])
+    assert f"{left.count} members are left, the best with {left.objective_of(0):g}" in page
+
+
+def test_the_readme_shows_what_comes_out(trees):
+    page = (ROOT / "README.md").read_text()
+    assert f"# {trees.count:,} trees within 5 % of the optimum" in page
