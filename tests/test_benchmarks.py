@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import page
 from benchmarks.libraries import LIBRARIES, Task
+from benchmarks.sets import SETS
 
 
 def test_the_page_shows_the_results():
@@ -32,3 +33,12 @@ def test_what_a_library_is_asked():
     assert not LIBRARIES["streed"].can(Task(None, 0.01, 1.0))
     assert not LIBRARIES["pydl8.5"].can(Task(3, 0.01, 1.0))
     assert not LIBRARIES["imodels"].can(Task(3, 0.01, 1.0))
+
+
+def test_libraries_that_count_the_same_set_agree():
+    counted: dict[tuple, str] = {}
+    for row in page.read("sets"):
+        assert row["library"] in SETS
+        if row["trees"] and row["library"] != "treefarms":  # which counts majority labels only
+            task = tuple(row[key] for key in ("problem", "depth", "leaf_cost", "epsilon"))
+            assert counted.setdefault(task, row["trees"]) == row["trees"], row
