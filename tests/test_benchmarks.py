@@ -4,7 +4,9 @@ import pytest
 
 from benchmarks import page
 from benchmarks.libraries import LIBRARIES, Task
+from benchmarks.problems import bundled
 from benchmarks.sets import SETS
+from treeml import RashomonTreesClassifier
 
 
 def test_the_page_shows_the_results():
@@ -42,3 +44,17 @@ def test_libraries_that_count_the_same_set_agree():
         if row["trees"] and row["library"] != "treefarms":  # which counts majority labels only
             task = tuple(row[key] for key in ("problem", "depth", "leaf_cost", "epsilon"))
             assert counted.setdefault(task, row["trees"]) == row["trees"], row
+
+
+@pytest.mark.parametrize("name", ["german_credit", "breast_cancer", "wine"])
+def test_the_published_numbers_of_trees_come_out(name):
+    """They are those that two other libraries count: real sizes, where an enumeration ends."""
+    X, y = bundled()[name]
+    for row in page.read("sets"):
+        if row["problem"] == name and row["library"] == "treeml":
+            model = RashomonTreesClassifier(
+                max_depth=int(row["depth"]),
+                regularization=int(row["leaf_cost"]) / len(y),
+                epsilon=float(row["epsilon"]),
+            ).fit(X, y)
+            assert str(model.set_.count) == row["trees"]

@@ -162,3 +162,16 @@ def _table(tree):
     from treeml._core.validation import as_table
 
     return as_table(X, like=tree.columns)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_that_vote_do_not_change_the_set_at_real_sizes(seed):
+    """Row sets are told apart by other bits then: the two counts check each other."""
+    rng = np.random.default_rng(seed)
+    table = (rng.random((1500, 16)) < rng.uniform(0.2, 0.8, 16)).astype(np.uint8)
+    target = (table[:, 0] & table[:, 1] | table[:, 2] & table[:, 3]) ^ (rng.random(1500) < 0.2)
+    model = RashomonTreesClassifier(max_depth=5, regularization=0.01, epsilon=0.1)
+    trees = model.fit(table[:1200], target[:1200]).set_
+    votes = trees.votes(table[1200:])  # compares the counts, cost by cost
+    assert (votes.sum(axis=1) == trees.count).all()
+    assert trees.count > 1000

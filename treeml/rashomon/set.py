@@ -441,6 +441,8 @@ class RashomonSet:
             return np.full((len(matrix), len(self.classes)), self.count, dtype=object)
         counted, status = self._search.trace(matrix, self._budget, self._control, self._constraint)
         if counted is not None:
+            if counted.levels() != self._levels:
+                raise AssertionError("the rows that vote changed the number of trees: a defect")
             votes, status = counted.votes(len(self.classes), self._control)
             if votes is not None:
                 return votes

@@ -45,7 +45,7 @@ struct RowKeyHash {
 
 class RowHasher {
   public:
-    explicit RowHasher(int n_words) : factor_(2 * n_words) {
+    explicit RowHasher(int n_words) : factor_(4 * n_words) {
         Word state = 0x9E3779B97F4A7C15ull;
         for (Word& x : factor_) {
             state += 0x9E3779B97F4A7C15ull;
@@ -56,10 +56,13 @@ class RowHasher {
         }
     }
     RowKey operator()(const std::vector<Word>& rows) const {
-        DoubleLimb low = 1, high = 2;
-        for (std::size_t w = 0; w < rows.size(); ++w) {  // the halves apart: multilinear hashing over 2^64
-            low += DoubleLimb(factor_[2 * w]) * (rows[w] >> 32) + DoubleLimb(~factor_[2 * w]) * std::uint32_t(rows[w]);
-            high += DoubleLimb(factor_[2 * w + 1]) * (rows[w] >> 32) + DoubleLimb(~factor_[2 * w + 1]) * std::uint32_t(rows[w]);
+        DoubleLimb low = 1, high = 2;  // multilinear: a random factor for every half word
+        const Word* f = factor_.data();
+        for (const Word w : rows) {
+            const Word upper = w >> 32, lower = std::uint32_t(w);
+            low += DoubleLimb(f[0]) * upper + DoubleLimb(f[1]) * lower;
+            high += DoubleLimb(f[2]) * upper + DoubleLimb(f[3]) * lower;
+            f += 4;
         }
         return {mix(Word(low >> 64), Word(low)), mix(Word(high >> 64), Word(high))};
     }
