@@ -63,3 +63,21 @@ def merge(const uint64_t[:, ::1] rows, int p):
     with nogil:
         transpose_rows(&rows[0, 0], words, first, p, &columns[0, 0])
     return np.asarray(columns), stored, np.asarray(row_of)
+
+
+def zero_one_columns(const double[:, ::1] matrix):
+    """Which columns hold nothing but 0 and 1; None where a number is missing or above 1e100."""
+    cdef int64_t i, n = matrix.shape[0]
+    cdef int j, p = <int>matrix.shape[1]
+    cdef uint8_t[::1] other = np.zeros(p, dtype=np.uint8)
+    cdef double x
+    cdef uint8_t unfit = 0
+    with nogil:
+        for i in range(n):
+            for j in range(p):
+                x = matrix[i, j]
+                other[j] |= (x != 0) & (x != 1)
+                unfit |= not (-1e100 < x < 1e100)
+    if unfit:
+        return None
+    return np.asarray(other) == 0

@@ -3,7 +3,15 @@
 from treeml._core.control import SearchLimitWarning
 from treeml._core.version import __version__
 from treeml.binarize import Binarizer
-from treeml.estimators import OptimalTreeClassifier, RashomonTreesClassifier, load
+from treeml.estimators import (
+    OptimalTreeClassifier,
+    RashomonTreesClassifier,
+    RiskScoreClassifier,
+    ScoreConstraints,
+    SLIMClassifier,
+    SparseLogisticRegression,
+    load,
+)
 from treeml.rashomon import RashomonSet
 
 __all__ = [
@@ -11,7 +19,11 @@ __all__ = [
     "OptimalTreeClassifier",
     "RashomonSet",
     "RashomonTreesClassifier",
+    "RiskScoreClassifier",
+    "SLIMClassifier",
+    "ScoreConstraints",
     "SearchLimitWarning",
+    "SparseLogisticRegression",
     "__version__",
     "load",
 ]

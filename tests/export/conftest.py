@@ -12,22 +12,30 @@ import pytest
 CASES = int(os.environ.get("TREEML_ORACLE_CASES", "200"))
 
 
-def _load() -> ModuleType:
-    """The generator beside this file; tests are no package, so it is loaded by its path."""
-    spec = importlib.util.spec_from_file_location(
-        "random_trees", Path(__file__).with_name("random_trees.py")
-    )
+def _load(name: str) -> ModuleType:
+    """A module beside this file; tests are no package, so it is loaded by its path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["random_trees"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="session")
 def random_trees() -> ModuleType:
-    return _load()
+    return _load("random_trees")
+
+
+@pytest.fixture(scope="session")
+def random_cards(random_trees) -> ModuleType:
+    return _load("random_cards")
+
+
+@pytest.fixture(scope="session")
+def databases() -> ModuleType:
+    return _load("databases")
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +46,10 @@ def cases(random_trees) -> list:
     stump = random_trees.random_tree(rng, types, max_depth=0)
     single = random_trees.Case(stump, random_trees.random_table(rng, stump, 5))
     return [single, *(random_trees.random_case(rng) for _ in range(CASES))]
+
+
+@pytest.fixture(scope="session")
+def card_cases(random_cards) -> list:
+    """Random scorecards with tables, TREEML_ORACLE_CASES of them."""
+    rng = np.random.default_rng(20241)
+    return [random_cards.random_case(rng) for _ in range(CASES)]

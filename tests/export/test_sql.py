@@ -15,67 +15,22 @@ from treeml._core.table import Column, ColumnType, Table
 from treeml.ir import Predicate, Term
 
 DIALECTS = sorted(d.value for d in sqlglot.Dialects if d.value)
-TYPES = {"number": "DOUBLE", "zero_one": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE"}
-
-
-def quoted(name):
-    return '"' + name.replace('"', '""') + '"'
-
-
-def cell(value, column, *, nan):
-    """A value as a database stores it; every other missing number as NaN where ``nan``."""
-    if value is None:
-        return math.nan if nan and column.numeric else None
-    if column.kind == "date":
-        return datetime.date(1970, 1, 1) + datetime.timedelta(days=value)
-    return value
-
-
-def store(connection, case, *, duck):
-    """The case's rows as table ``data``, with the row number as its first column."""
-    columns = case.tree.columns
-    fields = ['"#" INTEGER']
-    for i, column in enumerate(columns):
-        kind = TYPES.get(column.kind, "VARCHAR")
-        asked = [
-            v for p in case.tree.predicates if p.term.index == i and p.value for v in [p.value]
-        ]
-        if column.kind == "category" and (
-            isinstance((column.levels or (None,))[0], int)
-            or any(isinstance(v, tuple) and isinstance(v[0], int) for v in asked)
-        ):
-            kind = "BIGINT"
-        fields.append(f"{quoted(column.name)} {kind if duck else ''}")
-    connection.execute("DROP TABLE IF EXISTS data")
-    connection.execute(f"CREATE TABLE data ({', '.join(fields)})")
-    rows = []
-    for i, row in enumerate(case.rows):
-        values = [
-            cell(v, c, nan=duck and i % 2 == 0) for v, c in zip(row.values(), columns, strict=True)
-        ]
-        if not duck:
-            values = [v.isoformat() if isinstance(v, datetime.date) else v for v in values]
-        rows.append([i, *values])
-    marks = ", ".join("(" + ", ".join("?" * len(fields)) + ")" for _ in rows)
-    connection.execute(f"INSERT INTO data VALUES {marks}", [v for row in rows for v in row])
-
-
-def results(connection, query):
-    """The added columns, in the order of the rows."""
-    return connection.execute(f'SELECT * FROM ({query}) ORDER BY "#"').fetchall()
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
-def test_equals_predict(cases, dialect):
+def test_equals_predict(cases, databases, dialect):
     duck = dialect == "duckdb"
     connection = duckdb.connect() if duck else sqlite3.connect(":memory:")
     for i, case in enumerate(cases):
-        store(connection, case, duck=duck)
-        rows = results(connection, export.sql(case.tree, dialect, table="data"))
+        tree = case.tree
+        databases.store(connection, tree.columns, tree.predicates, case.rows, duck=duck)
+        rows = databases.results(connection, export.sql(case.tree, dialect, table="data"))
         assert [row[-1] for row in rows] == case.tree.predict(case.table).tolist()
         if i % 4 == 0:
             k = len(case.tree.classes)
-            rows = results(connection, export.sql(case.tree, dialect, "main.data", proba=True))
+            rows = databases.results(
+                connection, export.sql(case.tree, dialect, "main.data", proba=True)
+            )
             assert np.array_equal([row[-k:] for row in rows], case.tree.predict_proba(case.table))
     connection.close()
 
@@ -155,17 +110,18 @@ def test_timestamps(random_trees):
 
 @pytest.mark.parametrize("side", ["yes", "no", "both"])
 @pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
-def test_deep_trees(random_trees, side, dialect):
+def test_deep_trees(random_trees, databases, side, dialect):
     types = tuple(ColumnType(f"c{i}", "number") for i in range(60))
     tests = [Predicate(Term(i, c), "<=", 0.5) for i, c in enumerate(types)]
     tree = random_trees.chain(types, tests, side)
     values = np.random.default_rng(0).choice([0.0, 1.0, np.nan], p=[0.9, 0.05, 0.05], size=(50, 60))
     table = Table(tuple(Column(c, values[:, i]) for i, c in enumerate(types)), 50)
     connection = duckdb.connect() if dialect == "duckdb" else sqlite3.connect(":memory:")
-    store(connection, random_trees.Case(tree, table), duck=dialect == "duckdb")
+    case = random_trees.Case(tree, table)
+    databases.store(connection, types, tests, case.rows, duck=dialect == "duckdb")
     text = export.sql(tree, dialect, table="data")
     assert text.count("CASE") == 1
-    assert [row[-1] for row in results(connection, text)] == tree.predict(table).tolist()
+    assert [row[-1] for row in databases.results(connection, text)] == tree.predict(table).tolist()
     connection.close()
 
 

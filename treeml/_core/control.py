@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Literal
 
 Status = Literal["optimal", "gap_tol", "time_limit", "memory_limit", "interrupted"]
 
-__all__ = ["Control", "SearchLimitWarning", "Status", "warn_of_limit"]
+__all__ = ["Control", "SearchLimitWarning", "Status", "print_progress", "warn_of_limit"]
 
 
 class SearchLimitWarning(UserWarning):
@@ -53,7 +54,23 @@ class Control:
         return max(1, (os.cpu_count() or 1) + 1 + self.n_jobs)
 
 
-def warn_of_limit(status: Status, objective: float, gap: float, control: Control) -> None:
+_EASIER = "a smaller max_depth, fewer bins or a larger regularization make the proof easier"
+
+
+def print_progress(seconds: float, objective: float, lower_bound: float) -> None:
+    """One line on the terminal, rewritten in place where it is one."""
+    end = "\r" if sys.stderr.isatty() else "\n"
+    text = f"{seconds:8.1f} s   objective {objective:.6f}   lower bound {lower_bound:.6f}"
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+def warn_of_limit(
+    status: Status,
+    objective: float,
+    gap: float,
+    control: Control,
+    easier: str = _EASIER,
+) -> None:
     """Say that a search was not completed, and how good its model is known to be."""
     if status in ("optimal", "gap_tol"):
         return
@@ -64,8 +81,7 @@ def warn_of_limit(status: Status, objective: float, gap: float, control: Control
     }[status]
     warnings.warn(
         f"{why} before the proof was complete: the model is the best found, with objective "
-        f"{objective:.6g} and a gap of {100 * gap:.1f} %; a smaller max_depth, fewer bins or a "
-        "larger regularization make the proof easier",
+        f"{objective:.6g} and a gap of {100 * gap:.1f} %; {easier}",
         SearchLimitWarning,
         stacklevel=3,
     )

@@ -3,5 +3,6 @@
 from treeml.binarize.binarizer import Binarizer
 from treeml.binarize.dataset import BinaryDataset
 from treeml.binarize.findings import Finding, TableWarning
+from treeml.binarize.terms import CardTerms
 
-__all__ = ["Binarizer", "BinaryDataset", "Finding", "TableWarning"]
+__all__ = ["Binarizer", "BinaryDataset", "CardTerms", "Finding", "TableWarning"]

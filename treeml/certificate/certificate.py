@@ -21,7 +21,7 @@ from treeml.ir.predicate import Predicate, number_text
 __all__ = ["Certificate", "Status", "certify", "data_hash", "hash_answers"]
 
 _BOX_WIDTH = 78
-_STOPPED = {
+STOPPED = {
     "gap_tol": "the gap was small enough",
     "time_limit": "the time limit was reached",
     "memory_limit": "the memory limit was reached",
@@ -130,7 +130,7 @@ class Certificate:
             "gap": f"{self.gap:.1%} ({self.status.replace('_', ' ')})",
             "trees": f"max_depth {depth}, {leaves}min_samples_leaf {self.min_samples_leaf}, "
             f"regularization {number_text(self.regularization)}, "
-            f"{_several(self.n_predicates, 'predicate')}",
+            f"{several(self.n_predicates, 'predicate')}",
             "rows": f"{self.n_rows:,} of total weight {number_text(self.total)}",
             "proof": self.how,
             "weights": self.weight_grid,
@@ -139,16 +139,21 @@ class Certificate:
         }
         if len(set(self.class_weight)) > 1:
             figures["classes"] = "weights " + ", ".join(map(number_text, self.class_weight))
-        width = _BOX_WIDTH - 4
-        lines = [*textwrap.wrap(self.statement, width), ""]
-        for name, value in figures.items():
-            lines += textwrap.wrap(
-                value, width, initial_indent=f"{name:<13}", subsequent_indent=" " * 13
-            )
-        title = " Certificate of optimality " if self.status == "optimal" else " Certificate "
-        head = "┌─" + title.ljust(_BOX_WIDTH - 3, "─") + "┐"
-        body = [f"│ {line:<{width}} │" for line in lines]
-        return "\n".join([head, *body, "└" + "─" * (_BOX_WIDTH - 2) + "┘"])
+        return boxed(self.statement, figures, self.status == "optimal")
+
+
+def boxed(statement: str, figures: Mapping[str, str], proven: bool) -> str:
+    """A statement and named figures as a box of lines; figures without text are left out."""
+    width = _BOX_WIDTH - 4
+    lines = [*textwrap.wrap(statement, width), ""]
+    for name, value in figures.items():
+        lines += textwrap.wrap(
+            value, width, initial_indent=f"{name:<13}", subsequent_indent=" " * 13
+        )
+    title = " Certificate of optimality " if proven else " Certificate "
+    head = "┌─" + title.ljust(_BOX_WIDTH - 3, "─") + "┐"
+    body = [f"│ {line:<{width}} │" for line in lines]
+    return "\n".join([head, *body, "└" + "─" * (_BOX_WIDTH - 2) + "┘"])
 
 
 def certify(
@@ -293,7 +298,7 @@ def _cell_sums(cells: np.ndarray, weight: np.ndarray, n_cells: int) -> np.ndarra
     return sums
 
 
-def _several(count: int, noun: str) -> str:
+def several(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -315,22 +320,22 @@ def _sample(n_rows: int, weighted: bool, regularization: float) -> str:
     """The rows and the objective that the theorem is about."""
     error = "weighted misclassification rate" if weighted else "misclassification rate"
     leaf = f" + {number_text(regularization)} per leaf" if regularization else ""
-    return f"on the {_several(n_rows, 'training row')} ({error}{leaf})"
+    return f"on the {several(n_rows, 'training row')} ({error}{leaf})"
 
 
 def _statement(
     objective: float, bound: float, gap: float, status: Status, space: str, sample: str
 ) -> str:
     if status == "optimal":
-        return f"No {space} has a smaller objective than {_figure(bound, 'down')} {sample}."
+        return f"No {space} has a smaller objective than {figure(bound, 'down')} {sample}."
     return (
-        f"Not proven optimal ({_STOPPED[status]}): every {space} has an objective of at least "
-        f"{_figure(bound, 'down')} {sample}; this one has {_figure(objective, 'near')} "
+        f"Not proven optimal ({STOPPED[status]}): every {space} has an objective of at least "
+        f"{figure(bound, 'down')} {sample}; this one has {figure(objective, 'near')} "
         f"(gap {gap:.1%}).".replace("%)", " %)")
     )
 
 
-def _figure(value: float, way: Literal["down", "near"]) -> str:
+def figure(value: float, way: Literal["down", "near"]) -> str:
     """At most six significant digits; ``down`` never states more than the value."""
     near = decimal.Context(prec=12).create_decimal(repr(value))  # drops the noise of the last bits
     rounding = decimal.ROUND_FLOOR if way == "down" else decimal.ROUND_HALF_EVEN

@@ -124,6 +124,8 @@ def verify(
     """
     text = model if isinstance(model, str) else json.dumps(model)
     tree, extra = load(text)
+    if not isinstance(tree, Tree):
+        raise ValueError("verify checks trees; this model is a scorecard")
     if not isinstance(extra.get("certificate"), dict):
         raise ValueError('the model has no entry "certificate": there is nothing to check')
     labels = np.asarray(y)

@@ -2,6 +2,17 @@
 
 from treeml.estimators.load import load
 from treeml.estimators.rashomon import RashomonTreesClassifier
+from treeml.estimators.score_constraints import ScoreConstraints
+from treeml.estimators.scoring import RiskScoreClassifier, SLIMClassifier
+from treeml.estimators.sparse_logistic import SparseLogisticRegression
 from treeml.estimators.tree import OptimalTreeClassifier
 
-__all__ = ["OptimalTreeClassifier", "RashomonTreesClassifier", "load"]
+__all__ = [
+    "OptimalTreeClassifier",
+    "RashomonTreesClassifier",
+    "RiskScoreClassifier",
+    "SLIMClassifier",
+    "ScoreConstraints",
+    "SparseLogisticRegression",
+    "load",
+]

@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treeml import ir
-from treeml.certificate import Certificate
+from treeml.certificate import CardCertificate, Certificate
 
 if TYPE_CHECKING:
+    from treeml.estimators.scoring import ScorecardClassifierBase
     from treeml.estimators.tree import OptimalTreeClassifier
 
 __all__ = ["load", "loads", "write"]
 
 
-def write(model: OptimalTreeClassifier) -> str:
-    """JSON of a fitted estimator: the tree, its certificate and what it was fitted with."""
+def write(model: OptimalTreeClassifier | ScorecardClassifierBase) -> str:
+    """JSON of a fitted estimator: the model, its certificate and what it was fitted with."""
+    fitted: Any = model
     return ir.dump(
-        model._fitted_tree(),
+        fitted.tree_ if hasattr(fitted, "tree_") else fitted._fitted_card(),
         certificate=model.certificate_.to_dict(),
         estimator={"name": type(model).__name__, "named": hasattr(model, "feature_names_in_")},
     )
 
 
-def load(path: str | Path) -> OptimalTreeClassifier:
+def load(path: str | Path) -> Any:
     """Read a model that ``save`` wrote.
 
     Parameters
@@ -34,7 +36,7 @@ def load(path: str | Path) -> OptimalTreeClassifier:
 
     Returns
     -------
-    OptimalTreeClassifier
+    OptimalTreeClassifier, RiskScoreClassifier or SLIMClassifier
         Predicts, explains and exports as the saved one did; the training data are not in it.
 
     Raises
@@ -47,34 +49,76 @@ def load(path: str | Path) -> OptimalTreeClassifier:
     return loads(Path(path).read_text(encoding="utf-8"))
 
 
-def loads(text: str) -> OptimalTreeClassifier:
+def loads(text: str) -> Any:
     """`load` from the text itself."""
-    from treeml.estimators.tree import OptimalTreeClassifier
-
-    tree, extra = ir.load(text)
+    model, extra = ir.load(text)
     if "certificate" not in extra:
         raise ValueError("the model has no certificate; read it with treeml.ir.load")
-    certificate = Certificate.from_dict(extra["certificate"])
-    weights = certificate.class_weight
+    if isinstance(model, ir.Scorecard):
+        estimator = _scorecard(model, CardCertificate.from_dict(extra["certificate"]))
+    else:
+        estimator = _tree(model, Certificate.from_dict(extra["certificate"]))
+    certificate = estimator._certificate
+    estimator.classes_ = model.classes
+    estimator.objective_ = certificate.objective
+    estimator.lower_bound_ = certificate.lower_bound
+    estimator.gap_ = certificate.gap
+    estimator.status_ = certificate.status
+    estimator.n_features_in_ = len(model.columns)
+    estimator._proof = None
+    if extra.get("estimator", {}).get("named", True):
+        estimator.feature_names_in_ = np.array([c.name for c in model.columns], dtype=object)
+    return estimator
+
+
+def _class_weight(classes: np.ndarray, weights: list[float]) -> dict[Any, float] | None:
+    return None if len(set(weights)) == 1 else dict(zip(classes.tolist(), weights, strict=True))
+
+
+def _tree(tree: ir.Tree, certificate: Certificate) -> Any:
+    from treeml.estimators.tree import OptimalTreeClassifier
+
     model: Any = OptimalTreeClassifier(
         max_depth=certificate.max_depth,
         max_leaf_nodes=certificate.max_leaf_nodes,
         regularization=certificate.regularization,
         min_samples_leaf=certificate.min_samples_leaf,
-        class_weight=None
-        if len(set(weights)) == 1
-        else dict(zip(tree.classes.tolist(), weights, strict=True)),
+        class_weight=_class_weight(tree.classes, certificate.class_weight),
     )
     model.tree_ = tree
-    model.classes_ = tree.classes
-    model.objective_ = certificate.objective
-    model.lower_bound_ = certificate.lower_bound
-    model.gap_ = certificate.gap
-    model.status_ = certificate.status
     model.n_leaves_ = tree.n_leaves
-    model.n_features_in_ = len(tree.columns)
-    if extra.get("estimator", {}).get("named", True):
-        model.feature_names_in_ = np.array([c.name for c in tree.columns], dtype=object)
     model._certificate = certificate
-    model._proof = None
+    return model
+
+
+def _scorecard(card: ir.Scorecard, certificate: CardCertificate) -> Any:
+    from treeml.estimators.scoring import RiskScoreClassifier, SLIMClassifier
+
+    common: dict[str, Any] = {
+        "max_features": certificate.max_features,
+        "class_weight": _class_weight(card.classes, certificate.class_weight),
+    }
+    if certificate.low:
+        common["coef_range"] = (min(certificate.low), max(certificate.high))
+    model: Any
+    if certificate.loss == "logistic":
+        model = RiskScoreClassifier(scale=certificate.scale or "free", **common)
+        if certificate.max_logit is not None:
+            model.max_logit = certificate.max_logit
+    else:
+        limits = {name: certificate.limits.get(name) for name in ("max_fpr", "min_tpr")}
+        model = SLIMClassifier(regularization=certificate.regularization, **limits, **common)
+    columns = card.columns
+    model._terms = tuple(
+        (ir.Predicate if "test" in term else ir.LinearTerm).from_dict(term, columns)
+        for term in certificate.terms
+    )
+    place = {term: at for at, term in enumerate(model._terms)}
+    model.points_ = np.zeros(len(model._terms), dtype=np.int64)
+    model.points_[[place[term] for term in card.terms]] = card.points
+    model._columns = columns
+    model.scorecard_ = card
+    model.intercept_ = card.intercept
+    model.scale_ = card.scale or 1.0
+    model._certificate = certificate
     return model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from treeml._core.control import Control, warn_of_limit
+from treeml._core.control import Control, print_progress, warn_of_limit
 from treeml._core.params import HasMethods, Interval, Options, StrOptions, validate_params
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
@@ -287,7 +286,7 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         return self.tree_
 
     def _control(self, task: FitTask) -> Control:
-        shown = [_print_progress] if self.verbose else []
+        shown = [print_progress] if self.verbose else []
         if task.watched:
             shown.append(task.step)
 
@@ -313,10 +312,3 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         """Search without these bounds (`treeml.search.optimal_tree`), for tests."""
         self._without = bounds
         return self
-
-
-def _print_progress(seconds: float, objective: float, lower_bound: float) -> None:
-    """One line on the terminal, rewritten in place where it is one."""
-    end = "\r" if sys.stderr.isatty() else "\n"
-    text = f"{seconds:8.1f} s   objective {objective:.6f}   lower bound {lower_bound:.6f}"
-    print(text, end=end, file=sys.stderr, flush=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from treeml.ir import Tree, dump
+from treeml.ir import Model, dump
 
 __all__ = ["json"]
 
 
-def json(tree: Tree, **extra: Any) -> str:
-    """JSON text of a tree.
+def json(model: Model, **extra: Any) -> str:
+    """JSON text of a model.
 
     Parameters
     ----------
-    tree : Tree
+    model : Tree or Scorecard
         The model.
     **extra : JSON values
         Entries that stand beside the model, such as a certificate.
@@ -24,4 +24,4 @@ def json(tree: Tree, **extra: Any) -> str:
     str
         The document described in `treeml.ir.schema`.
     """
-    return dump(tree, **extra)
+    return dump(model, **extra)

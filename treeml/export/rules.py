@@ -1,4 +1,4 @@
-"""Paths of a tree as short conditions: merged without a change of meaning, and as a data frame."""
+"""Models as data frames, and paths of a tree as conditions merged without a change of meaning."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from treeml.ir.predicate import Predicate, Term, number_text
-from treeml.ir.tree import Tree
+from treeml.ir import Model, Scorecard, Tree
+from treeml.ir.predicate import LinearTerm, Predicate, Term, number_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,39 +20,24 @@ Answer = tuple[Predicate, bool]
 __all__ = ["Answer", "conditions", "leaf_text", "merge", "one_line", "rules"]
 
 
-def rules(tree: Tree) -> pd.DataFrame:
-    """One row a leaf, in depth-first order.
+def rules(model: Model) -> pd.DataFrame:
+    """One row a leaf of a tree, in depth-first order; one row a term of a scorecard, in its order.
 
     Parameters
     ----------
-    tree : Tree
+    model : Tree or Scorecard
         The model.
 
     Returns
     -------
     DataFrame
-        ``rule`` (merged conditions in words; "always" for a tree of one leaf), ``prediction``,
-        ``rows`` (training rows, or their weight), ``share`` (of the predicted class among them;
-        NaN where there are none), ``n_<class>`` for every class, ``depth`` and ``leaf`` (node).
+        Of a tree: ``rule`` (merged conditions in words; "always" for a tree of one leaf),
+        ``prediction``, ``rows`` (training rows, or their weight), ``share`` (of the predicted
+        class among them; NaN where there are none), ``n_<class>`` for every class, ``depth`` and
+        ``leaf`` (node). Of a scorecard: ``term`` (in words), ``column``, ``points`` and
+        ``per_unit`` (whether the points are times the value of the column).
     """
-    import pandas as pd
-
-    leaves = tree.leaves
-    counts, label = tree.counts[leaves], tree.label[leaves]
-    if np.all(counts == np.floor(counts)):
-        counts = counts.astype(np.int64)
-    rows = counts.sum(axis=1)
-    share = np.full(len(leaves), math.nan)
-    np.divide(counts[np.arange(len(leaves)), label], rows, out=share, where=rows > 0)
-    texts = {leaf: " and ".join(conditions(path)) or "always" for leaf, path in tree.paths()}
-    columns = {
-        "rule": [texts[leaf] for leaf in leaves.tolist()],
-        "prediction": tree.classes[label],
-        "rows": rows,
-        "share": share,
-    }
-    columns |= {f"n_{name}": counts[:, k] for k, name in enumerate(tree.classes.tolist())}
-    return pd.DataFrame(columns | {"depth": tree.node_depth[leaves], "leaf": leaves})
+    return _card_rules(model) if isinstance(model, Scorecard) else _tree_rules(model)
 
 
 def merge(path: Sequence[Answer]) -> list[list[Answer]]:
@@ -97,6 +82,39 @@ def leaf_text(tree: Tree, node: int) -> str:
 def one_line(text: str) -> str:
     """The text with line breaks and runs of blanks in names replaced by one blank."""
     return " ".join(text.split())
+
+
+def _tree_rules(tree: Tree) -> pd.DataFrame:
+    import pandas as pd
+
+    leaves = tree.leaves
+    counts, label = tree.counts[leaves], tree.label[leaves]
+    if np.all(counts == np.floor(counts)):
+        counts = counts.astype(np.int64)
+    rows = counts.sum(axis=1)
+    share = np.full(len(leaves), math.nan)
+    np.divide(counts[np.arange(len(leaves)), label], rows, out=share, where=rows > 0)
+    texts = {leaf: " and ".join(conditions(path)) or "always" for leaf, path in tree.paths()}
+    columns = {
+        "rule": [texts[leaf] for leaf in leaves.tolist()],
+        "prediction": tree.classes[label],
+        "rows": rows,
+        "share": share,
+    }
+    columns |= {f"n_{name}": counts[:, k] for k, name in enumerate(tree.classes.tolist())}
+    return pd.DataFrame(columns | {"depth": tree.node_depth[leaves], "leaf": leaves})
+
+
+def _card_rules(card: Scorecard) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {
+        "term": [one_line(term.text()) for term in card.terms],
+        "column": [term.term.name for term in card.terms],
+        "points": card.points,
+        "per_unit": [isinstance(term, LinearTerm) for term in card.terms],
+    }
+    return pd.DataFrame(columns).astype({"per_unit": bool})
 
 
 def _percent(share: float) -> str:

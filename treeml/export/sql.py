@@ -1,41 +1,24 @@
-"""A tree as one SQL expression, in any dialect that sqlglot writes."""
+"""A model as one SQL expression or query, in any dialect that sqlglot writes."""
 
 from __future__ import annotations
 
-import datetime
-import math
-from collections.abc import Sequence
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from treeml.export.python import scalar
-from treeml.ir.predicate import Predicate
-from treeml.ir.tree import Tree
+from treeml.export import card_sql, tree_sql
+from treeml.export.sql_syntax import identifier
+from treeml.ir import Model, Scorecard
 
 if TYPE_CHECKING:
-    from sqlglot import exp
+    from sqlglot import Generator, exp
 
 __all__ = ["sql"]
 
-# How a float column that stores NaN compares. Elsewhere NaN cannot be stored or is not portable.
-_NAN_IS_GREATEST = frozenset(
-    {"databricks", "duckdb", "materialize", "postgres", "redshift", "risingwave"}
-    | {"snowflake", "spark", "spark2"}
-)
-_NAN_IS_UNEQUAL = frozenset({"athena", "bigquery", "clickhouse", "presto", "trino"})
-
-_NO_BOOLEAN_LITERAL = frozenset({"fabric", "oracle", "sqlite", "tsql"})
-_UNICODE_PREFIX = frozenset({"fabric", "tsql"})
 _STAR_STANDS_ALONE = frozenset({"oracle"})
-
-_DAY = 86_400_000_000  # microseconds
-_EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def sql(
-    tree: Tree,
+    model: Model,
     dialect: str = "duckdb",
     table: str | None = None,
     *,
@@ -43,13 +26,18 @@ def sql(
     proba: bool = False,
     nan_values: bool = True,
 ) -> str:
-    """The prediction as a CASE expression, or as a query that adds it to a table.
+    """The prediction as an expression, or as a query that adds it to a table.
 
-    The CASE is a flat list, read from the top: one WHEN a leaf, with the questions that its path
-    answers *yes*. Questions answered *no* need no condition, because the rows that answer yes
-    to them have been taken by an earlier line. So nothing is negated, and NULL, which makes no
-    condition true, falls to the line that it belongs to, as a missing value does in
+    A tree is a CASE, a flat list that is read from the top: one WHEN a leaf, with the questions
+    that its path answers *yes*. Questions answered *no* need no condition, because the rows that
+    answer yes to them have been taken by an earlier line. So nothing is negated, and NULL, which
+    makes no condition true, falls to the line that it belongs to, as a missing value does in
     `Tree.predict`. Nor is anything nested, however deep the tree (T-SQL allows ten levels).
+
+    A scorecard is a sum, one CASE a term in the order of its terms, that is compared with the
+    threshold. Its probabilities use EXP (in SQLite: where it was built with the mathematical
+    functions), of a number that LEAST and GREATEST keep from overflow and underflow where points
+    and scale alone do not (in T-SQL: since SQL Server 2022).
 
     Thresholds are decimals that every reader turns into the same float64: plain (``41.5``) where
     they are exact in binary, elsewhere with an exponent (``0.1E0``), which databases read as a
@@ -61,7 +49,7 @@ def sql(
 
     Parameters
     ----------
-    tree : Tree
+    model : Tree or Scorecard
         The model.
     dialect : str, default="duckdb"
         Any dialect of sqlglot, such as "sqlite", "postgres", "bigquery", "snowflake" or "tsql".
@@ -85,8 +73,8 @@ def sql(
     Raises
     ------
     ValueError
-        Where the dialect is unknown, the table is not a name, or a class or level cannot be
-        written.
+        Where the dialect is unknown, the table is not a name, a class or level cannot be
+        written, or ``proba`` is asked of a scorecard without a scale.
     """
     import sqlglot
     from sqlglot import exp
@@ -94,161 +82,43 @@ def sql(
     known = sorted(d.value for d in sqlglot.Dialects if d.value)
     if dialect not in known:
         raise ValueError(f"dialect {dialect!r} is not one of {', '.join(known)}")
-    if not proba:
-        results = {column_alias: tree.classes[tree.label]}
+    if isinstance(model, Scorecard):
+        values = card_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
     else:
-        shares = tree.node_proba
-        results = {f"{column_alias}_{c}": shares[:, k] for k, c in enumerate(tree.classes.tolist())}
-    cases = {n: _case(tree, values, dialect, nan_values) for n, values in results.items()}
+        values = tree_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
     if table is None and not proba:
-        return cases[column_alias].sql(dialect=dialect, pretty=True)
-    columns = [exp.alias_(case, _identifier(name), copy=False) for name, case in cases.items()]
+        return _written(values[0], dialect)
+    names = [f"{column_alias}_{c}" for c in model.classes.tolist()] if proba else [column_alias]
+    columns = [
+        exp.alias_(value, identifier(name), copy=False)
+        for value, name in zip(values, names, strict=True)
+    ]
     if table is None:
-        return ",\n".join(column.sql(dialect=dialect, pretty=True) for column in columns)
+        return ",\n".join(_written(column, dialect) for column in columns)
     source, star = _source(table, dialect)
     query = exp.select(star, *columns, copy=False).from_(source, copy=False)
-    return query.sql(dialect=dialect, pretty=True)
+    return _written(query, dialect)
 
 
-def _case(tree: Tree, values: np.ndarray, dialect: str, nan_values: bool) -> exp.Expr:
-    """First match over the leaves in depth-first order, yes first, by their yes answers alone."""
-    from sqlglot import exp
-
-    lines: list[exp.If] = []
-    for leaf, path in tree.paths():
-        value = _constant(values[leaf], dialect)
-        questions = _tightest([predicate for predicate, answer in path if answer])
-        if not questions:
-            return exp.Case(ifs=lines, default=value) if lines else value
-        tests = [test for p in questions for test in _tests(p, dialect, nan_values)]
-        lines.append(exp.If(this=exp.and_(*tests, copy=False), true=value))
-    raise AssertionError("the last leaf of a tree answers no to every question")
+def _written(expression: exp.Expr, dialect: str) -> str:
+    return _generator(dialect)(dialect=dialect, pretty=True).generate(expression)
 
 
-def _tightest(questions: Sequence[Predicate]) -> list[Predicate]:
-    """The questions that no other one implies, in their order."""
-    distinct = list(dict.fromkeys(questions))
-    return [
-        p
-        for i, p in enumerate(distinct)
-        if not any(
-            q.implies(p) and (j < i or not p.implies(q)) for j, q in enumerate(distinct) if j != i
-        )
-    ]
+@functools.cache
+def _generator(dialect: str) -> type[Generator]:
+    """The generator of a dialect, except that each term of a score has a line of its own."""
+    from sqlglot import Dialect, exp
 
+    plain: type[Generator] = Dialect.get_or_raise(dialect).generator_class
 
-def _tests(predicate: Predicate, dialect: str, nan_values: bool) -> list[exp.Expr]:
-    """Conditions, all of which are true exactly where the answer is yes."""
-    from sqlglot import exp
+    class Lines(plain):
+        def add_sql(self, expression: exp.Add) -> str:
+            if not isinstance(expression.expression, (exp.Case, exp.Coalesce)):
+                return plain.add_sql(self, expression)
+            left, right = self.sql(expression, "this"), self.sql(expression, "expression")
+            return f"{left}{self.sep('')}+ {right}"
 
-    kind = predicate.term.column.kind
-    nan_values &= predicate.term.column.numeric
-
-    def column() -> exp.Expr:
-        return exp.Column(this=_identifier(predicate.term.name))
-
-    if predicate.test == "is missing":
-        null = exp.Is(this=column(), expression=exp.Null())
-        if nan_values and dialect in _NAN_IS_GREATEST:
-            return [exp.or_(null, exp.EQ(this=column(), expression=_nan()), copy=False)]
-        if nan_values and dialect in _NAN_IS_UNEQUAL:
-            return [exp.or_(null, exp.NEQ(this=column(), expression=column()), copy=False)]
-        return [null]
-    if predicate.test == "in":
-        levels = [_constant(level, dialect) for level in predicate.value]
-        if len(levels) == 1:
-            return [exp.EQ(this=column(), expression=levels[0])]
-        return [exp.In(this=column(), expressions=levels)]
-    left, threshold = column(), float(predicate.value)
-    right = _number(threshold)
-    if kind == "date" and dialect == "sqlite":
-        epoch = exp.Literal(this="2440587.5", is_string=False)
-        left = exp.Sub(this=exp.func("JULIANDAY", left, copy=False), expression=epoch)
-    elif kind == "date":
-        right = _date(threshold)
-    if predicate.test == "<=":
-        return [exp.LTE(this=left, expression=right)]
-    greater = exp.GT(this=left, expression=right)
-    if nan_values and dialect in _NAN_IS_GREATEST:
-        return [greater, exp.NEQ(this=column(), expression=_nan())]
-    return [greater]
-
-
-def _identifier(name: str) -> exp.Identifier:
-    from sqlglot import exp
-
-    return exp.Identifier(this=name, quoted=True)
-
-
-def _nan() -> exp.Expr:
-    from sqlglot import exp
-
-    return exp.cast(exp.Literal.string("NaN"), "double")
-
-
-def _constant(value: Any, dialect: str) -> exp.Expr:
-    """A class, level or probability as a literal of its type."""
-    from sqlglot import exp
-
-    plain = scalar(value)
-    if isinstance(plain, str):
-        unicode = dialect in _UNICODE_PREFIX and not plain.isascii()
-        return exp.National(this=plain) if unicode else exp.Literal.string(plain)
-    if isinstance(plain, bool):
-        if dialect in _NO_BOOLEAN_LITERAL:
-            return exp.Literal(this=str(int(plain)), is_string=False)
-        return exp.Boolean(this=plain)
-    if isinstance(plain, int):
-        return _signed(str(abs(plain)), plain < 0)
-    digits = _digits(abs(plain))
-    return _signed(digits if "e" in digits else f"{digits}E0", plain < 0)
-
-
-def _number(threshold: float) -> exp.Expr:
-    """A threshold as a decimal that reads back as the same float64 in a comparison."""
-    size = abs(threshold)
-    digits = _digits(size)
-    exact = size < 1e15 and float(np.float32(size)) == size and Fraction(digits) == Fraction(size)
-    if not exact and "e" not in digits:
-        digits += "E0"
-    return _signed(digits, threshold < 0)
-
-
-def _digits(size: float) -> str:
-    """The shortest decimal that even a reader with a small error takes for this float64.
-
-    The shortest one that Python reads back may lie all but in the middle between two floats,
-    where a reader that rounds twice (SQLite before 3.43) takes the wrong one. So it must lie
-    within 0.49, not 0.5, units in the last place.
-    """
-    text, slack = repr(size), Fraction(math.ulp(size)) * Fraction(49, 100)
-    for digits in (16, 17, 18):
-        if abs(Fraction(text) - Fraction(size)) <= slack:
-            break
-        text = f"{size:.{digits}g}"
-    return text.removesuffix(".0")
-
-
-def _signed(digits: str, negative: bool) -> exp.Expr:
-    from sqlglot import exp
-
-    literal = exp.Literal(this=digits.upper(), is_string=False)
-    return exp.Neg(this=literal) if negative else literal
-
-
-def _date(days: float) -> exp.Expr:
-    """The last moment that is at most ``days`` since 1970: a DATE where that is midnight."""
-    from sqlglot import exp
-
-    moment = round(Fraction(days) * _DAY)
-    if moment / _DAY > days:
-        moment -= 1
-    day, rest = divmod(moment, _DAY)
-    if not rest:
-        text = (_EPOCH + datetime.timedelta(days=day)).date().isoformat()
-        return exp.cast(exp.Literal.string(text), "date")
-    text = (_EPOCH + datetime.timedelta(microseconds=moment)).isoformat(sep=" ")
-    return exp.cast(exp.Literal.string(text), "timestamp")
+    return Lines
 
 
 def _source(table: str, dialect: str) -> tuple[exp.Expr, exp.Expr]:
@@ -263,10 +133,10 @@ def _source(table: str, dialect: str) -> tuple[exp.Expr, exp.Expr]:
         ) from error
     if not source.name:
         raise ValueError(f"table={table!r} is not the name of a table")
-    for identifier in source.find_all(exp.Identifier):
-        identifier.set("quoted", True)
+    for part in source.find_all(exp.Identifier):
+        part.set("quoted", True)
     if dialect not in _STAR_STANDS_ALONE:
         return source, exp.Star()
-    return exp.alias_(source, _identifier("t"), table=True), exp.Column(
-        this=exp.Star(), table=_identifier("t")
+    return exp.alias_(source, identifier("t"), table=True), exp.Column(
+        this=exp.Star(), table=identifier("t")
     )

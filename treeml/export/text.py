@@ -1,9 +1,10 @@
-"""Trees in words: an indented tree of questions, or one sentence a leaf."""
+"""Models in words: trees as indented questions or one sentence a leaf, scorecards as points."""
 
 from __future__ import annotations
 
+from treeml.export import card_text
 from treeml.export.rules import conditions, leaf_text, one_line
-from treeml.ir.tree import Tree
+from treeml.ir import Model, Scorecard, Tree
 
 MISSING_RULE = (
     "A missing value, or a level not seen in training, answers no to every question except "
@@ -13,36 +14,25 @@ MISSING_RULE = (
 __all__ = ["MISSING_RULE", "sentences", "text"]
 
 
-def text(tree: Tree) -> str:
-    """The tree as indented questions; every leaf with class, rows and share of that class.
+def text(model: Model) -> str:
+    """The model for reading: a tree as indented questions, a scorecard as the printed card.
+
+    Every leaf of a tree stands with class, rows and share of that class. A card has one line a
+    term with its points, those over one column together; then how many points mean the second
+    class, and the table from score to risk with the training rows at each score.
 
     Parameters
     ----------
-    tree : Tree
+    model : Tree or Scorecard
         The model.
 
     Returns
     -------
     str
-        Lines without a trailing line break; the last one says what missing and unseen values do.
+        Lines without a trailing line break; one of them says what missing and unseen values do,
+        of a card where it matters.
     """
-    lines: list[str] = []
-    stack: list[tuple[int, int, str]] = [(0, 0, "")]
-    while stack:
-        node, depth, heading = stack.pop()
-        if heading:
-            lines.append("    " * (depth - 1) + heading)
-        which = int(tree.predicate[node])
-        if which < 0:
-            lines.append("    " * depth + leaf_text(tree, node))
-            continue
-        question = tree.predicates[which]
-        no, yes = one_line(question.complement_text()), one_line(question.text())
-        stack.append((int(tree.if_false[node]), depth + 1, f"else ({no}):"))
-        stack.append((int(tree.if_true[node]), depth + 1, f"if {yes}:"))
-    if tree.n_nodes == 1:
-        return f"always: {lines[0]}"
-    return "\n".join([*lines, "", MISSING_RULE])
+    return card_text.text(model) if isinstance(model, Scorecard) else _tree_text(model)
 
 
 def sentences(tree: Tree) -> list[str]:
@@ -68,3 +58,23 @@ def sentences(tree: Tree) -> list[str]:
         head = f"If {words}, then" if words else "Always"
         out.append(f"{head} {leaf_text(tree, leaf)}.")
     return out
+
+
+def _tree_text(tree: Tree) -> str:
+    lines: list[str] = []
+    stack: list[tuple[int, int, str]] = [(0, 0, "")]
+    while stack:
+        node, depth, heading = stack.pop()
+        if heading:
+            lines.append("    " * (depth - 1) + heading)
+        which = int(tree.predicate[node])
+        if which < 0:
+            lines.append("    " * depth + leaf_text(tree, node))
+            continue
+        question = tree.predicates[which]
+        no, yes = one_line(question.complement_text()), one_line(question.text())
+        stack.append((int(tree.if_false[node]), depth + 1, f"else ({no}):"))
+        stack.append((int(tree.if_true[node]), depth + 1, f"if {yes}:"))
+    if tree.n_nodes == 1:
+        return f"always: {lines[0]}"
+    return "\n".join([*lines, "", MISSING_RULE])

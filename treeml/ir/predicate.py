@@ -11,7 +11,7 @@ from treeml._core.table import ColumnType, Table
 
 Test = Literal["<=", ">", "in", "is missing"]
 
-__all__ = ["Predicate", "Term", "Test", "number_text"]
+__all__ = ["LinearTerm", "Predicate", "Term", "Test", "number_text"]
 
 
 def number_text(value: float) -> str:
@@ -162,3 +162,51 @@ class Predicate:
             return f"{single} {self.value[0]}"
         levels = "{" + ", ".join(str(v) for v in self.value) + "}"
         return f"{several} {self.label} {levels}" if self.label else f"{several} {levels}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinearTerm:
+    """A number as it stands: what it adds to a score is its value times the points.
+
+    A missing value counts as 0 and so adds nothing.
+
+    Parameters
+    ----------
+    term : Term
+        A number or 0/1 column.
+
+    Raises
+    ------
+    ValueError
+        For a column of another kind: levels, booleans and dates enter through predicates.
+    """
+
+    term: Term
+
+    def __post_init__(self) -> None:
+        if not self.term.column.numeric:
+            raise ValueError(
+                f"column {self.term.name!r} is of kind {self.term.column.kind}: only numbers "
+                "enter a score by their value; ask a predicate of it"
+            )
+
+    def values(self, table: Table) -> np.ndarray:
+        """Value of every row, 0 where missing; shape (n_rows,), float64."""
+        values = self.term.values(table)
+        return np.where(np.isnan(values), 0.0, values)
+
+    def text(self) -> str:
+        """The column with its unit, such as ``age (years)``; ``smoker = 1`` for a 0/1 column."""
+        column = self.term.column
+        if column.kind == "zero_one":
+            return f"{column.name} = 1"
+        return f"{column.name} ({column.unit})" if column.unit else column.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form: a column without a test stands for its value."""
+        return {"column": self.term.index}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], columns: tuple[ColumnType, ...]) -> LinearTerm:
+        """Inverse of `to_dict`, given the model's columns."""
+        return cls(Term(data["column"], columns[data["column"]]))

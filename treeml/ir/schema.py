@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from treeml.ir.scorecard import Scorecard
 from treeml.ir.tree import Tree
 
 SCHEMA_VERSION = 1
 
-__all__ = ["SCHEMA_VERSION", "dump", "load"]
+__all__ = ["SCHEMA_VERSION", "Model", "dump", "load"]
 
-_KINDS = {"tree": Tree}
+Model = Tree | Scorecard
+
+_KINDS = {"scorecard": Scorecard, "tree": Tree}
 
 
-def dump(model: Tree, **extra: Any) -> str:
+def dump(model: Model, **extra: Any) -> str:
     """JSON text of a model; ``extra`` entries (certificate, estimator) stand beside it."""
     document = {"format": "treeml", "schema_version": SCHEMA_VERSION, "model": model.to_dict()}
     return json.dumps(extra | document, indent=1, allow_nan=False)
 
 
-def load(text: str) -> tuple[Tree, dict[str, Any]]:
+def load(text: str) -> tuple[Model, dict[str, Any]]:
     """The model and the other entries of a JSON text.
 
     Raises

@@ -12,7 +12,7 @@ import numpy as np
 
 from treeml.ir.tree import Tree
 
-__all__ = ["amount", "class_colour", "percent", "tree_html", "tree_svg"]
+__all__ = ["amount", "class_colour", "clean", "percent", "tree_html", "tree_svg"]
 
 FONT_SIZE, LINE = 13, 17
 INNER_WIDTH, LEAF_WIDTH, GAP_X, GAP_Y, PAD = 196, 172, 62, 14, 12
@@ -63,7 +63,7 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * float(share):.{digits}f} %"
 
 
-def _clean(text: Any) -> str:
+def clean(text: Any) -> str:
     """Text that XML can hold: control characters become a visible replacement."""
     text = str(text)
     return "".join(
@@ -103,7 +103,7 @@ def _pieces(text: str) -> list[str]:
 def _wrap(text: str, width: float, strong: bool = False, lines: int = _MAX_LINES) -> list[str]:
     """Text as lines no wider than ``width``; words that are too long are cut, the rest elided."""
     out, line = [], ""
-    for piece in _pieces(_clean(text)):
+    for piece in _pieces(clean(text)):
         while _width((line + piece).rstrip(), strong) > width:
             if line:
                 out.append(line)
@@ -198,7 +198,7 @@ def _bar(tree: Tree, node: int, x: float, y: float, width: float, height: float)
     out, left = [], x
     for which in np.flatnonzero(counts):
         part = float(width * counts[which] / total)
-        name = escape(f"{_clean(tree.classes[which])}: {amount(counts[which])}")
+        name = escape(f"{clean(tree.classes[which])}: {amount(counts[which])}")
         out.append(
             f'<rect x="{left:.1f}" y="{y:.1f}" width="{part:.2f}" height="{height:g}" '
             f'style="fill:{class_colour(int(which))}"><title>{name}</title></rect>'
@@ -245,7 +245,7 @@ def _node(tree: Tree, node: int, box: _Box) -> list[str]:
         below = first + LINE * len(box.lines)
         rows = f"{amount(tree.counts[node].sum())} rows"
         return [
-            f"<g><title>{escape(_clean(full))}</title>",
+            f"<g><title>{escape(clean(full))}</title>",
             f'<rect class="tm-box" x="{left:.1f}" y="{top:.1f}" width="{box.width:g}" '
             f'height="{box.height:g}" rx="8"/>',
             *_text(box.lines, left + PAD, first, "tm-strong"),
@@ -257,7 +257,7 @@ def _node(tree: Tree, node: int, box: _Box) -> list[str]:
     names, rate = box.lines[:n_names], box.lines[n_names:]
     inside = box.width - 28
     return [
-        f"<g><title>{escape(_clean(_rate_text(tree, node)))}</title>",
+        f"<g><title>{escape(clean(_rate_text(tree, node)))}</title>",
         f'<rect class="tm-leaf" x="{left:.1f}" y="{top:.1f}" width="{box.width:g}" '
         f'height="{box.height:g}" rx="8"/>',
         f'<rect x="{left:.1f}" y="{top:.1f}" width="5" height="{box.height:g}" rx="2.5" '
@@ -316,7 +316,7 @@ def tree_svg(tree: Tree, *, title: str = "Decision tree", legend: bool = True) -
         f'aria-labelledby="{uid}t {uid}d" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" '
         f'style="width:100%;max-width:{width:.0f}px;min-width:{0.75 * width:.0f}px">',
-        f'<title id="{uid}t">{escape(_clean(title))}</title>',
+        f'<title id="{uid}t">{escape(clean(title))}</title>',
         f'<desc id="{uid}d">{escape(_description(tree, leaves))}</desc>',
         f"<style>{_STYLE}</style>",
         *(_legend(tree) if legend else []),
@@ -333,7 +333,7 @@ def _description(tree: Tree, leaves: str) -> str:
     for leaf, path in tree.paths():
         steps = [q.text() if answer else q.complement_text() for q, answer in path]
         ways.append(f"{' and '.join(steps) or 'always'}: {_rate_text(tree, leaf)}")
-    return _clean(f"A decision tree with {leaves}. {'; '.join(ways)}.")
+    return clean(f"A decision tree with {leaves}. {'; '.join(ways)}.")
 
 
 def tree_html(tree: Tree, *, title: str = "Decision tree") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from treeml._core.version import __version__
 from treeml.report.drawing import palette_css
 
-__all__ = ["page"]
+__all__ = ["ground_css", "page"]
 
 _LIGHT = (
     "--tm-ground:#f2f4f6;--tm-paper:#fff;--tm-panel:#f4f6f8;--tm-rule:#dfe4e9;"
@@ -18,6 +18,11 @@ _DARK = (
     "--tm-ground:#10151a;--tm-paper:#181f26;--tm-panel:#212a32;--tm-rule:#2d3842;"
     "--tm-line:#4a5763;--tm-ink:#e6ebf0;--tm-soft:#a3afba;"
 )
+
+
+def ground_css(dark: bool = False) -> str:
+    """Declarations of the colours of ground, paper, lines and ink."""
+    return _DARK if dark else _LIGHT
 
 
 def page(

@@ -1,7 +1,21 @@
-"""Searches over a `BinaryDataset`: what they find, and how far it is from the best possible."""
+"""Searches for trees and scorecards: what they find, and how far it is from the best possible."""
 
 from treeml.search.build import build_tree, class_counts
+from treeml.search.card_constraints import CardConstraints
+from treeml.search.card_result import CardResult
 from treeml.search.optimal_tree import optimal_tree
 from treeml.search.result import SearchResult
+from treeml.search.risk_score import best_subset, risk_score
+from treeml.search.slim import slim
 
-__all__ = ["SearchResult", "build_tree", "class_counts", "optimal_tree"]
+__all__ = [
+    "CardConstraints",
+    "CardResult",
+    "SearchResult",
+    "best_subset",
+    "build_tree",
+    "class_counts",
+    "optimal_tree",
+    "risk_score",
+    "slim",
+]

@@ -8,7 +8,14 @@ import numpy as np
 
 from treeml._core.control import Status
 
-__all__ = ["SearchResult"]
+__all__ = ["SearchResult", "relative_gap"]
+
+
+def relative_gap(objective: float, lower_bound: float) -> float:
+    """(objective - lower_bound) / objective; 0 where both are 0."""
+    if objective <= 0:
+        return 0.0
+    return max(0.0, (objective - lower_bound) / objective)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +60,7 @@ class SearchResult:
     @property
     def gap(self) -> float:
         """(objective - lower_bound) / objective; 0 where both are 0."""
-        if self.objective <= 0:
-            return 0.0
-        return max(0.0, (self.objective - self.lower_bound) / self.objective)
+        return relative_gap(self.objective, self.lower_bound)
 
     @property
     def n_leaves(self) -> int:

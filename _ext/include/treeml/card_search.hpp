@@ -1,0 +1,326 @@
+// The exact search for risk scores: best first over which terms are used.
+//
+// A node fixes some terms as used and some as not; its bound is that of card_relaxation.hpp. Costs c_j of one
+// plane also decide terms: leaving out a term among the `left` largest costs raises the bound by its cost minus
+// the next one, using another by the smallest of the chosen minus its cost. A node with as many open terms as
+// may be used is a support, which the lattice search of card_lattice.hpp ends.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "treeml/card_beam.hpp"
+#include "treeml/card_boxes.hpp"
+#include "treeml/card_lattice.hpp"
+#include "treeml/card_relaxation.hpp"
+
+namespace treeml {
+
+struct CardCounters {
+    std::int64_t nodes = 0, supports = 0, planes = 0, hessians = 0, cards = 0;
+};
+
+struct CardSearchResult {
+    Card card;
+    double lower = 0;
+    bool found = false;    // whether a card is admitted at all; where not, `stop` says whether that is proven
+    bool optimal = false;  // lower is within the tolerance of the card's loss
+    Stop stop = Stop::none;
+    double root = 0, root_boxed = 0;  // bounds of the root without and with the box
+    CardCounters counters;
+    Support support;       // least loss with real coefficients, of what the search met
+};
+
+class CardSearch {
+  public:
+    // What "equal" means for a loss: a proof stops this close to the best card.
+    static constexpr double kRelativeTolerance = 2e-7, kAbsoluteTolerance = 2e-13;
+
+    CardSearch(const CardProblem& problem, Control& control)
+        : problem_(problem), control_(control), beam_(problem, control), relaxation_(problem, control),
+          lattice_(problem, beam_, control) {}
+
+    CardSearchResult run(double gap_tol, double time_limit) {
+        CardSearchResult out;
+        lower_ = saturated();
+        beam_.run(5, 6);
+        if (!(beam_.best.loss < kInfinity)) find_any();
+        if (beam_.best.loss < kInfinity) {
+            out.found = true;
+            report();
+            if (!good_enough(gap_tol)) prove(gap_tol, time_limit, out);
+        }
+        out.card = beam_.best;
+        out.lower = std::min(lower_, out.card.loss);
+        out.optimal = out.found && lower_ >= out.card.loss - 2 * tolerance();
+        out.stop = control_.reason();
+        out.support = beam_.best_support;
+        out.counters.planes = relaxation_.n_planes;
+        out.counters.hessians = relaxation_.n_hessians;
+        out.counters.cards = lattice_.n_cards;
+        return out;
+    }
+
+  private:
+    struct Open {
+        double bound;
+        CardNode node;
+        std::vector<float> beta;
+        double intercept, lambda;
+        bool leaf = false;
+
+        bool operator<(const Open& other) const { return bound > other.bound; }  // for heaps: the least bound on top
+        std::int64_t bytes() const { return sizeof(Open) + node.use.size() + sizeof(float) * beta.size(); }
+    };
+
+    double tolerance() const {
+        return std::max(kRelativeTolerance * beam_.best.loss, kAbsoluteTolerance * problem_.rows.total);
+    }
+    double cutoff() const { return beam_.best.loss - tolerance(); }
+    bool good_enough(double gap_tol) const { return beam_.best.loss - lower_ <= std::max(gap_tol * beam_.best.loss, tolerance()); }
+
+    void report() {
+        const double unit = 0x1p40 / problem_.rows.total;
+        control_.report(static_cast<Cost>(std::ceil(beam_.best.loss * unit)), static_cast<Cost>(std::floor(std::max(lower_, 0.0) * unit)));
+    }
+
+    // The loss of the best function of x: no card is below the entropy of the labels of equal rows.
+    double saturated() const {
+        double sum = 0;
+        for (int i = 0; i < problem_.rows.n_rows; ++i) {
+            const double p = problem_.rows.positive[i], q = problem_.rows.weight[i] - p;
+            if (p > 0 && q > 0) sum -= p * std::log(p / (p + q)) + q * std::log(q / (p + q));
+        }
+        return std::max(0.0, sum * (1 - 1e-11));
+    }
+
+    // Depth first for any card at all, where the beam met none that the constraints admit.
+    void find_any() {
+        CardNode root = start();
+        if (!root.use.empty()) find_below(root.use);
+    }
+
+    bool find_below(std::vector<Use> use) {
+        if (control_.reason() == Stop::interrupted || (++searched_ % 4096 == 0 && control_.ask())) return true;
+        const auto open = std::find(use.begin(), use.end(), Use::open);
+        if (open == use.end()) {
+            Support support;
+            for (int j = 0; j < problem_.rows.n_terms; ++j)
+                if (use[j] == Use::in) support.push_back(j);
+            if (!problem_.constraints.admits_support(support)) return false;
+            beam_.round(support, false);
+            if (beam_.best.loss < kInfinity) return true;
+            std::vector<int> points(support.size());
+            return find_points(support, points, 0);
+        }
+        for (Use to : {Use::in, Use::out}) {
+            std::vector<Use> child = use;
+            child[open - use.begin()] = to;
+            if (problem_.constraints.propagate(child) && find_below(std::move(child))) return true;
+        }
+        return false;
+    }
+
+    bool find_points(const Support& support, std::vector<int>& points, std::size_t t) {
+        if (t == support.size()) {
+            if (!problem_.admits(support, points)) return false;
+            const Patterns patterns(problem_, support);
+            const Calibration found = CardScorer(problem_, support, patterns.block).evaluate(points, 0, problem_.base, kInfinity);
+            beam_.take({support, points, found.slope, found.intercept, found.loss});
+            return true;
+        }
+        for (int w : problem_.allowed[support[t]]) {
+            points[t] = w;
+            if (w && find_points(support, points, t + 1)) return true;
+        }
+        return false;
+    }
+
+    // The root after the first conclusions; no uses where nothing is admitted.
+    CardNode start() const {
+        CardNode root;
+        root.use.assign(problem_.rows.n_terms, Use::open);
+        if (!problem_.constraints.propagate(root.use)) root.use.clear();
+        root.left = std::min(problem_.constraints.max_features, problem_.rows.n_terms) -
+                    static_cast<int>(std::count(root.use.begin(), root.use.end(), Use::in));
+        return root;
+    }
+
+    void prove(double gap_tol, double time_limit, CardSearchResult& out) {
+        const double begin = control_.elapsed();
+        const double time = time_limit < 0 ? kInfinity : std::max(0.0, time_limit - begin);
+        CardNode root = start();
+        Relaxed at = relaxation_.root(root, kInfinity);
+        raise(at.bound);
+        out.root = at.bound;
+        if (control_.stop(true) || good_enough(gap_tol)) return;
+        if (root.left < root.count(Use::open) && at.loss > 1e-3 * beam_.best.loss) at = boxed(root, at, begin, time);
+        out.root_boxed = lower_;
+        add(root, at.bound, at);
+        while (!open_.empty() && open_.front().bound < cutoff()) {
+            raise(std::min(open_.front().bound, unfinished_));
+            if (good_enough(gap_tol)) return;
+            if (control_.stop(true)) return;
+            Open node = take();
+            ++out.counters.nodes;
+            if ((out.counters.nodes & 63) == 0) report();
+            if (node.leaf) {
+                ++out.counters.supports;
+                close(node);
+            } else {
+                expand(std::move(node), out);
+            }
+        }
+        raise(std::min({open_.empty() ? kInfinity : open_.front().bound, unfinished_, cutoff()}));
+        report();
+    }
+
+    void raise(double bound) { lower_ = std::max(lower_, bound); }
+
+    // The box is shrunk while that pays, for at most two thirds of the time.
+    Relaxed boxed(const CardNode& root, const Relaxed& plain, double begin, double time) {
+        CardBoxes boxes(problem_, relaxation_, control_);
+        boxes.shrink(root, plain, beam_.best.loss, begin + .35 * time);
+        Relaxed at = relaxation_.bound(root, plain, cutoff(), 14);
+        if (at.bound < plain.bound) at = plain;
+        raise(at.bound);
+        for (int round = 0; round < 4 && at.bound < cutoff() && !control_.stop(true); ++round) {
+            const double before = at.bound;
+            if (!relaxation_.cheap()) relaxation_.refresh(at);
+            boxes.shrink_again(root, at, beam_.best.loss, begin + (.35 + .1 * (round + 1)) * time);
+            Relaxed next = relaxation_.bound(root, at, cutoff(), 8);
+            if (next.bound > at.bound) at = next;
+            raise(at.bound);
+            if (at.bound - before < .03 * (beam_.best.loss - before)) break;
+        }
+        return at;
+    }
+
+    void add(const CardNode& node, double bound, const Relaxed& near, bool leaf = false) {
+        if (bound >= cutoff()) return;
+        open_.push_back({bound, node, {near.beta.begin(), near.beta.end()}, near.intercept, near.lambda, leaf});
+        control_.allocated(open_.back().bytes());
+        std::push_heap(open_.begin(), open_.end());
+    }
+
+    Open take() {
+        std::pop_heap(open_.begin(), open_.end());
+        Open out = std::move(open_.back());
+        open_.pop_back();
+        control_.allocated(-out.bytes());
+        return out;
+    }
+
+    void close(const Open& node) {
+        Support support;
+        for (int j = 0; j < problem_.rows.n_terms; ++j)
+            if (node.node.use[j] != Use::out) support.push_back(j);
+        if (!support.empty()) unfinished_ = std::min(unfinished_, lattice_.run(support, tolerance()));
+    }
+
+    void expand(Open&& open, CardSearchResult& out) {
+        CardNode& node = open.node;
+        if (node.count(Use::open) <= node.left) {
+            add(node, open.bound, point(open), true);
+            return;
+        }
+        Relaxed at = relaxation_.bound(node, point(open), cutoff(), 3);
+        const double bound = std::max(at.bound, open.bound);
+        if (bound >= cutoff()) return;
+        fix(node, at);
+        if (!settle(node)) return;
+        const int n_open = node.count(Use::open);
+        if (n_open <= node.left) {
+            add(node, bound, at, true);
+            return;
+        }
+        if (node.left == 1) {
+            last_terms(node, bound, at);
+            return;
+        }
+        int best = -1;
+        double score = -1;
+        for (int j = 0; j < problem_.rows.n_terms; ++j) {
+            if (node.use[j] != Use::open) continue;
+            const double s = at.beta[j] * at.beta[j] * relaxation_.curvature(j) + 1e-9 * std::abs(at.gradient[j]);
+            if (s > score) score = s, best = j;
+        }
+        for (Use to : {Use::in, Use::out}) {
+            CardNode child = node;
+            child.use[best] = to;
+            child.left -= to == Use::in;
+            if (settle(child)) add(child, bound, at);
+        }
+    }
+
+    static Relaxed point(const Open& open) {
+        Relaxed at;
+        at.beta.assign(open.beta.begin(), open.beta.end());
+        at.intercept = open.intercept;
+        at.lambda = open.lambda;
+        at.bound = open.bound;
+        return at;
+    }
+
+    // Decides terms by the costs of one plane (its own bound and costs belong together).
+    void fix(CardNode& node, const Relaxed& at) const {
+        std::vector<std::pair<double, int>> costs;
+        for (int j = 0; j < problem_.rows.n_terms; ++j)
+            if (node.use[j] == Use::open) costs.push_back({at.cost[j], j});
+        if (static_cast<int>(costs.size()) <= node.left || node.left == 0) return;
+        std::sort(costs.rbegin(), costs.rend());
+        const double last = costs[node.left - 1].first, next = costs[node.left].first;
+        const int left = node.left;
+        for (int a = 0; a < static_cast<int>(costs.size()); ++a) {
+            const auto [cost, j] = costs[a];
+            if (a < left && at.bound + cost - next >= cutoff()) {
+                node.use[j] = Use::in;
+                --node.left;
+            } else if (a >= left && at.bound + last - cost >= cutoff()) {
+                node.use[j] = Use::out;
+            }
+        }
+    }
+
+    // What the constraints conclude, and the count; false where no card is left.
+    bool settle(CardNode& node) const {
+        if (problem_.constraints.on_supports()) {
+            const int before = node.count(Use::in);
+            if (!problem_.constraints.propagate(node.use)) return false;
+            node.left -= node.count(Use::in) - before;
+        }
+        if (node.left < 0) return false;
+        if (node.left == 0) std::replace(node.use.begin(), node.use.end(), Use::open, Use::out);
+        return true;
+    }
+
+    // One more term may be used: each choice is a support, bounded by its own fit.
+    void last_terms(const CardNode& node, double bound, const Relaxed& at) {
+        for (int j = 0; j < problem_.rows.n_terms; ++j) {
+            if (node.use[j] != Use::open) continue;
+            CardNode child = node;
+            std::replace(child.use.begin(), child.use.end(), Use::open, Use::out);
+            child.use[j] = Use::in;
+            child.left = 0;
+            if (!settle(child)) continue;
+            Support support;
+            for (int l = 0; l < problem_.rows.n_terms; ++l)
+                if (child.use[l] == Use::in) support.push_back(l);
+            const Patterns patterns(problem_, support);
+            add(child, std::max(bound, lattice_.fitted_bound(support, patterns.block)), at, true);
+        }
+    }
+
+    const CardProblem& problem_;
+    Control& control_;
+    CardBeam beam_;
+    CardRelaxation relaxation_;
+    CardLattice lattice_;
+    std::vector<Open> open_;
+    double lower_ = 0, unfinished_ = kInfinity;
+    std::uint64_t searched_ = 0;
+};
+
+}  // namespace treeml

@@ -1,0 +1,68 @@
+// Small dense linear algebra for Newton steps: Cholesky factors that leave out dependent columns.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+namespace treeml {
+
+// Lower factor of a symmetric matrix (row after row); a column whose pivot is below `relative` times its
+// diagonal depends on those before it and is left out: its entry in a solution is 0.
+class Cholesky {
+  public:
+    void factor(int n, std::vector<double> matrix, double relative) {
+        n_ = n;
+        a_ = std::move(matrix);
+        left_out_.assign(n, 0);
+        for (int j = 0; j < n; ++j) {
+            const double diagonal = a_[j * n + j];
+            double pivot = diagonal;
+            for (int l = 0; l < j; ++l) pivot -= a_[j * n + l] * a_[j * n + l];
+            if (!(pivot > relative * diagonal && pivot > 1e-280)) {
+                left_out_[j] = 1;
+                for (int i = j; i < n; ++i) a_[i * n + j] = 0;
+                continue;
+            }
+            const double root = std::sqrt(pivot);
+            a_[j * n + j] = root;
+            for (int i = j + 1; i < n; ++i) {
+                double sum = a_[i * n + j];
+                for (int l = 0; l < j; ++l) sum -= a_[i * n + l] * a_[j * n + l];
+                a_[i * n + j] = sum / root;
+            }
+        }
+    }
+
+    bool left_out(int j) const { return left_out_[j]; }
+    double at(int i, int j) const { return a_[i * n_ + j]; }
+
+    // Solves L y = x in place.
+    void forward(double* x) const {
+        for (int i = 0; i < n_; ++i) {
+            if (left_out_[i]) {
+                x[i] = 0;
+                continue;
+            }
+            double sum = x[i];
+            for (int l = 0; l < i; ++l) sum -= a_[i * n_ + l] * x[l];
+            x[i] = sum / a_[i * n_ + i];
+        }
+    }
+
+    void solve(double* x) const {
+        forward(x);
+        for (int i = n_ - 1; i >= 0; --i) {
+            if (left_out_[i]) continue;
+            double sum = x[i];
+            for (int l = i + 1; l < n_; ++l) sum -= a_[l * n_ + i] * x[l];
+            x[i] = sum / a_[i * n_ + i];
+        }
+    }
+
+  private:
+    int n_ = 0;
+    std::vector<double> a_;
+    std::vector<char> left_out_;
+};
+
+}  // namespace treeml

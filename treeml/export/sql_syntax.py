@@ -1,0 +1,164 @@
+"""Names, literals and questions as SQL syntax trees, for expressions over every kind of model."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from treeml.export.python_syntax import scalar
+from treeml.ir.predicate import Predicate, Term
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+__all__ = ["conditions", "constant", "counted", "identifier", "number"]
+
+# How a float column that stores NaN compares. Elsewhere NaN cannot be stored or is not portable.
+_NAN_IS_GREATEST = frozenset(
+    {"databricks", "duckdb", "materialize", "postgres", "redshift", "risingwave"}
+    | {"snowflake", "spark", "spark2"}
+)
+_NAN_IS_UNEQUAL = frozenset({"athena", "bigquery", "clickhouse", "presto", "trino"})
+
+_NO_BOOLEAN_LITERAL = frozenset({"fabric", "oracle", "sqlite", "tsql"})
+_UNICODE_PREFIX = frozenset({"fabric", "tsql"})
+
+_DAY = 86_400_000_000  # microseconds
+_EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def conditions(predicate: Predicate, dialect: str, nan_values: bool) -> list[exp.Expr]:
+    """Conditions, all of which are true exactly where the answer is yes."""
+    from sqlglot import exp
+
+    kind = predicate.term.column.kind
+    nan_values &= predicate.term.column.numeric
+
+    def column() -> exp.Expr:
+        return exp.Column(this=identifier(predicate.term.name))
+
+    if predicate.test == "is missing":
+        null = exp.Is(this=column(), expression=exp.Null())
+        if nan_values and dialect in _NAN_IS_GREATEST:
+            return [exp.or_(null, exp.EQ(this=column(), expression=_nan()), copy=False)]
+        if nan_values and dialect in _NAN_IS_UNEQUAL:
+            return [exp.or_(null, exp.NEQ(this=column(), expression=column()), copy=False)]
+        return [null]
+    if predicate.test == "in":
+        levels = [constant(level, dialect) for level in predicate.value]
+        if len(levels) == 1:
+            return [exp.EQ(this=column(), expression=levels[0])]
+        return [exp.In(this=column(), expressions=levels)]
+    left, threshold = column(), float(predicate.value)
+    right = number(threshold)
+    if kind == "date" and dialect == "sqlite":
+        epoch = exp.Literal(this="2440587.5", is_string=False)
+        left = exp.Sub(this=exp.func("JULIANDAY", left, copy=False), expression=epoch)
+    elif kind == "date":
+        right = _date(threshold)
+    if predicate.test == "<=":
+        return [exp.LTE(this=left, expression=right)]
+    greater = exp.GT(this=left, expression=right)
+    if nan_values and dialect in _NAN_IS_GREATEST:
+        return [greater, exp.NEQ(this=column(), expression=_nan())]
+    return [greater]
+
+
+def counted(term: Term, points: int, dialect: str, nan_values: bool) -> exp.Expr:
+    """The value of a number column as a double, times points; 0 where it is missing."""
+    from sqlglot import exp
+
+    def column() -> exp.Expr:
+        return exp.Column(this=identifier(term.name))
+
+    value = exp.Mul(this=constant(points, dialect), expression=exp.cast(column(), "double"))
+    nothing = constant(0, dialect)
+    if nan_values and dialect in _NAN_IS_GREATEST:
+        known = exp.NEQ(this=column(), expression=_nan())
+    elif nan_values and dialect in _NAN_IS_UNEQUAL:
+        known = exp.EQ(this=column(), expression=column())
+    else:
+        return exp.Coalesce(this=value, expressions=[nothing])
+    return exp.Case(ifs=[exp.If(this=known, true=value)], default=nothing)
+
+
+def identifier(name: str) -> exp.Identifier:
+    """A name in quotes."""
+    from sqlglot import exp
+
+    return exp.Identifier(this=name, quoted=True)
+
+
+def _nan() -> exp.Expr:
+    from sqlglot import exp
+
+    return exp.cast(exp.Literal.string("NaN"), "double")
+
+
+def constant(value: Any, dialect: str) -> exp.Expr:
+    """A class, level or probability as a literal of its type."""
+    from sqlglot import exp
+
+    plain = scalar(value)
+    if isinstance(plain, str):
+        unicode = dialect in _UNICODE_PREFIX and not plain.isascii()
+        return exp.National(this=plain) if unicode else exp.Literal.string(plain)
+    if isinstance(plain, bool):
+        if dialect in _NO_BOOLEAN_LITERAL:
+            return exp.Literal(this=str(int(plain)), is_string=False)
+        return exp.Boolean(this=plain)
+    if isinstance(plain, int):
+        return _signed(str(abs(plain)), plain < 0)
+    digits = _digits(abs(plain))
+    return _signed(digits if "e" in digits else f"{digits}E0", plain < 0)
+
+
+def number(threshold: float) -> exp.Expr:
+    """A threshold as a decimal that reads back as the same float64 in a comparison."""
+    size = abs(threshold)
+    digits = _digits(size)
+    exact = size < 1e15 and float(np.float32(size)) == size and Fraction(digits) == Fraction(size)
+    if not exact and "e" not in digits:
+        digits += "E0"
+    return _signed(digits, threshold < 0)
+
+
+def _digits(size: float) -> str:
+    """The shortest decimal that even a reader with a small error takes for this float64.
+
+    The shortest one that Python reads back may lie all but in the middle between two floats,
+    where a reader that rounds twice (SQLite before 3.43) takes the wrong one. So it must lie
+    within 0.49, not 0.5, units in the last place.
+    """
+    text, slack = repr(size), Fraction(math.ulp(size)) * Fraction(49, 100)
+    for digits in (16, 17, 18):
+        if abs(Fraction(text) - Fraction(size)) <= slack:
+            break
+        text = f"{size:.{digits}g}"
+    return text.removesuffix(".0")
+
+
+def _signed(digits: str, negative: bool) -> exp.Expr:
+    from sqlglot import exp
+
+    literal = exp.Literal(this=digits.upper(), is_string=False)
+    return exp.Neg(this=literal) if negative else literal
+
+
+def _date(days: float) -> exp.Expr:
+    """The last moment that is at most ``days`` since 1970: a DATE where that is midnight."""
+    from sqlglot import exp
+
+    moment = round(Fraction(days) * _DAY)
+    if moment / _DAY > days:
+        moment -= 1
+    day, rest = divmod(moment, _DAY)
+    if not rest:
+        text = (_EPOCH + datetime.timedelta(days=day)).date().isoformat()
+        return exp.cast(exp.Literal.string(text), "date")
+    text = (_EPOCH + datetime.timedelta(microseconds=moment)).isoformat(sep=" ")
+    return exp.cast(exp.Literal.string(text), "timestamp")
