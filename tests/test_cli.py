@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from treeml import RashomonSet, cli
+from treeml import Binarizer, RashomonSet, SLIMClassifier, cli
 
 
 @pytest.fixture
@@ -53,6 +53,53 @@ def test_fit_predict_export_verify(loans, run, tmp_path):
     code, out, _ = run("verify", model, loans, "--target", "bad", "--json")
     assert code == 0
     assert json.loads(out)["ok"]
+
+
+def test_fit_a_card(loans, run, tmp_path):
+    model = tmp_path / "card.json"
+    code, out, _ = run(
+        *("fit", loans, "--target", "bad", "--model", "card", "--max-features", 2, "-o", model)
+    )
+    assert code == 0
+    assert "Score for yes" in out
+    assert "Certificate of optimality" in out
+    code, out, _ = run("predict", model, loans, "--proba")
+    assert code == 0
+    got = pd.read_csv(io.StringIO(out))
+    assert np.allclose(got["p_no"] + got["p_yes"], 1)
+    assert (got["prediction"] == np.where(got["p_yes"] > 0.5, "yes", "no")).all()
+    for language in ("text", "python", "sql", "json"):
+        code, out, _ = run("export", model, "--to", language)
+        assert code == 0
+        assert "income" in out
+
+
+def test_a_card_of_labels_has_no_probabilities(loans, run, tmp_path):
+    table = pd.read_csv(loans)
+    slim = SLIMClassifier(max_features=1, binarizer=Binarizer(max_bins=3))
+    slim.fit(table[["income", "job"]], table["bad"]).save(tmp_path / "slim.json")
+    code, out, _ = run("predict", tmp_path / "slim.json", loans)
+    assert code == 0
+    assert len(out.splitlines()) == 121
+    code, _, err = run("predict", tmp_path / "slim.json", loans, "--proba")
+    assert code == 2
+    assert "labels only" in err
+
+
+def test_fit_a_card_says_what_it_cannot(loans, run, tmp_path):
+    model = tmp_path / "card.json"
+    code, _, err = run("fit", loans, "--target", "job", "--model", "card", "-o", model)
+    assert code == 2
+    assert "'job' has 3 classes" in err
+    assert "--model tree" in err
+    card = ("fit", loans, "--target", "bad", "--model", "card", "-o", model)
+    code, _, err = run(*card, "--max-depth", 3)
+    assert code == 2
+    assert "--max-depth is no option of --model card" in err
+    code, _, err = run("fit", loans, "--target", "bad", "--max-features", 3, "-o", model)
+    assert code == 2
+    assert "--max-features is no option of --model tree" in err
+    assert not model.exists()
 
 
 def test_rashomon_counts_and_writes(loans, run, tmp_path):

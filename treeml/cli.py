@@ -1,4 +1,4 @@
-"""The command line: from a table to a certified tree, its report, predictions and code."""
+"""The command line: from a table to a certified model, its report, predictions and code."""
 
 from __future__ import annotations
 
@@ -48,6 +48,13 @@ class Weights(enum.StrEnum):
 
     none = "none"
     balanced = "balanced"
+
+
+class Kind(enum.StrEnum):
+    """Values of --model."""
+
+    tree = "tree"
+    card = "card"
 
 
 class Labels(enum.StrEnum):
@@ -102,7 +109,7 @@ def study(
     time: Seconds = 60.0,
     seed: Annotated[int, typer.Option(help="seed of split, folds and forest")] = 0,
 ) -> None:
-    """Choose the simplest optimal tree, compare it, write a report, rules, SQL and certificate."""
+    """Choose the simplest optimal tree and a risk score, compare them, write a report and code."""
     from treeml.study import Study
 
     X, y = _features(table, target, drop)
@@ -124,27 +131,42 @@ def study(
 
 @app.command()
 def fit(
+    context: typer.Context,
     table: Table,
     target: Target = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="model file")] = Path("model.json"),
+    kind: Annotated[Kind, typer.Option("--model", help="a tree, or a risk score")] = Kind.tree,
     max_depth: Depth = 3,
     regularization: Annotated[float, typer.Option(min=0, max=1, help="cost of a leaf")] = 0.002,
     min_samples_leaf: Annotated[int, typer.Option(min=1, help="fewest rows of a leaf")] = 1,
+    max_features: Annotated[int, typer.Option(min=0, help="most lines of a card")] = 5,
     class_weight: Annotated[Weights, typer.Option(help="weights of the classes")] = Weights.none,
     drop: Drop = None,
     time: Seconds = 60.0,
 ) -> None:
-    """Fit one optimal tree and write it as JSON; prints rules and certificate."""
-    from treeml import OptimalTreeClassifier
+    """Fit one optimal tree or card and write it as JSON; prints rules or points and certificate."""
+    from treeml import Binarizer, OptimalTreeClassifier, RiskScoreClassifier
 
+    _refuse_options_of_others(context, kind)
     X, y = _features(table, target, drop)
-    model = OptimalTreeClassifier(
-        max_depth=max_depth,
-        regularization=regularization,
-        min_samples_leaf=min_samples_leaf,
-        class_weight=None if class_weight is Weights.none else class_weight.value,
-        time_limit=time,
-    )
+    common: Any = {
+        "class_weight": None if class_weight is Weights.none else class_weight.value,
+        "time_limit": time,
+    }
+    if kind is Kind.card:
+        if y.nunique() > 2:
+            raise UsageError(
+                f"target {y.name!r} has {y.nunique()} classes, and a card tells two apart: merge "
+                "or leave out classes, or take --model tree"
+            )
+        model = RiskScoreClassifier(max_features=max_features, binarizer=Binarizer(), **common)
+    else:
+        model = OptimalTreeClassifier(
+            max_depth=max_depth,
+            regularization=regularization,
+            min_samples_leaf=min_samples_leaf,
+            **common,
+        )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(X, y)
@@ -232,6 +254,8 @@ def predict(
     from treeml import load
 
     estimator = load(model)
+    if proba and not hasattr(estimator, "predict_proba"):
+        raise UsageError(f"{model}: this card gives labels only, no probabilities")
     frame = _model_columns(_read(table), estimator)
     columns: dict[str, Any] = {"prediction": estimator.predict(frame)}
     if proba:
@@ -285,7 +309,7 @@ def verify(
             raise UsageError(f"{rows}: not the rows.csv of a study of these {len(X)} rows")
         kept = (parts["part"] == "training").to_numpy()
         X, y = X[kept], y[kept]
-    data = as_table(_model_columns(X, estimator), like=estimator.tree_.columns)
+    data = as_table(_model_columns(X, estimator), like=_columns(estimator))
     result = check(Path(model).read_text(encoding="utf-8"), data, y.to_numpy(), work_budget=work)
     if as_json:
         typer.echo(json.dumps({"ok": result.ok, "lines": list(result.lines)}, indent=1))
@@ -400,9 +424,26 @@ def _require(frame: Frame, name: str, source: str) -> None:
     raise UsageError(f"{source}: no column is called {name!r}{hint}")
 
 
+def _refuse_options_of_others(context: typer.Context, kind: Kind) -> None:
+    """Options that the kind of model does not have are not passed over."""
+    others = {
+        Kind.tree: ("max_features",),
+        Kind.card: ("max_depth", "regularization", "min_samples_leaf"),
+    }
+    for name in others[kind]:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise UsageError(f"--{name.replace('_', '-')} is no option of --model {kind.value}")
+
+
+def _columns(estimator: Any) -> Any:
+    model = estimator.tree_ if hasattr(estimator, "tree_") else estimator.scorecard_
+    return model.columns
+
+
 def _model_columns(frame: Frame, estimator: Any) -> Frame:
     """The columns that the model was fitted on; others, such as the target, are left out."""
-    names = [column.name for column in estimator.tree_.columns]
+    names = [column.name for column in _columns(estimator)]
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise UsageError(

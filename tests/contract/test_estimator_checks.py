@@ -2,7 +2,13 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from treeml import Binarizer, OptimalTreeClassifier, RashomonTreesClassifier
+from treeml import (
+    Binarizer,
+    OptimalTreeClassifier,
+    RashomonTreesClassifier,
+    RiskScoreClassifier,
+    SLIMClassifier,
+)
 
 
 @parametrize_with_checks(
@@ -14,6 +20,15 @@ from treeml import Binarizer, OptimalTreeClassifier, RashomonTreesClassifier
         RashomonTreesClassifier(max_depth=2, resolution=1),
         RashomonTreesClassifier(
             max_depth=2, epsilon=0.5, predict_by="vote", labels="majority", resolution=1
+        ),
+        RiskScoreClassifier(),
+        # with more terms a card finds corners that hold only the class of weight .0001
+        RiskScoreClassifier(max_features=3, binarizer=Binarizer(max_bins=4)),
+        # a steeper curve through separable rows is so flat that weights and repeats differ by 1e-5
+        RiskScoreClassifier(gap_tol=1, max_logit=20),
+        SLIMClassifier(max_features=2, regularization=0.001, time_limit=10),
+        SLIMClassifier(
+            max_features=3, regularization=0.001, time_limit=10, binarizer=Binarizer(max_bins=4)
         ),
         Binarizer(),
         Binarizer(method="midpoints"),

@@ -25,22 +25,23 @@ class CardTerms:
     terms : tuple of Predicate or LinearTerm
     matrix : ndarray of float64, shape (n_rows, n_terms)
         A predicate is 1 where it holds; a missing number is 0.
+    columns : tuple of ColumnType
+        The columns of the table, as its rows have them.
     findings : tuple of Finding
         What stands out in the columns.
     """
 
     terms: tuple[Predicate | LinearTerm, ...]
     matrix: np.ndarray
+    columns: tuple[ColumnType, ...]
     findings: tuple[Finding, ...] = ()
 
     @classmethod
     def of_predicates(cls, binarizer: Binarizer, table: Table) -> CardTerms:
         """All predicates of a fitted binarizer."""
-        codes = binarizer.encode(table)
-        matrix = np.empty((table.n_rows, len(binarizer.intervals_)))
-        for j, (place, low, high) in enumerate(binarizer.intervals_.tolist()):
-            matrix[:, j] = (codes[place] >= low) & (codes[place] <= high)
-        return cls(binarizer.predicates_, matrix, binarizer.findings_)
+        which = np.arange(len(binarizer.intervals_))
+        matrix = _answers(binarizer, table, which)
+        return cls(binarizer.predicates_, matrix, binarizer.columns_, binarizer.findings_)
 
     @staticmethod
     def column_types(matrix: np.ndarray) -> tuple[ColumnType, ...] | None:
@@ -61,28 +62,33 @@ class CardTerms:
         cls, table: Table, codes: np.ndarray, sample_weight: np.ndarray | None
     ) -> CardTerms:
         """Numbers by their value, where they vary; predicates of levels and "is missing"."""
-        numeric = [j for j, column in enumerate(table.columns) if column.type.numeric]
-        others = [j for j in range(len(table.columns)) if j not in set(numeric)]
-        part = Table(tuple(table.columns[j] for j in others), table.n_rows, table.named)
-        levels = cast(Binarizer, Binarizer()).fit_table(part, codes, sample_weight)
-        coded = cls.of_predicates(levels, part)
+        binarizer = cast(Binarizer, Binarizer()).fit_table(table, codes, sample_weight)
+        columns = binarizer.columns_
+        asked: dict[int, list[int]] = {}  # positions of the predicates of each column
+        for at, predicate in enumerate(binarizer.predicates_):
+            if not predicate.term.column.numeric or predicate.test == "is missing":
+                asked.setdefault(predicate.term.index, []).append(at)
+        which = np.array([at for some in asked.values() for at in some], dtype=np.intp)
+        answers = iter(_answers(binarizer, table, which).T)
         terms: list[Predicate | LinearTerm] = []
         values: list[np.ndarray] = []
-        for j, column in enumerate(table.columns):
-            term = Term(j, column.type)
-            if not column.type.numeric:
-                for at, predicate in enumerate(coded.terms):
-                    assert isinstance(predicate, Predicate)
-                    if others[predicate.term.index] == j:
-                        terms.append(dataclasses.replace(predicate, term=term))
-                        values.append(coded.matrix[:, at])
-                continue
-            known = column.values[~column.missing]
-            if known.size and known.min() < known.max():
-                terms.append(LinearTerm(term))
-                values.append(terms[-1].values(table))
-            if column.missing.any():
-                terms.append(Predicate(term, "is missing"))
-                values.append(column.missing.astype(np.float64))
+        for j, column in enumerate(columns):
+            known = table.columns[j].values[~table.columns[j].missing] if column.numeric else ()
+            if len(known) and np.min(known) < np.max(known):
+                linear = LinearTerm(Term(j, column))
+                terms.append(linear)
+                values.append(linear.values(table))
+            for at in asked.get(j, ()):
+                terms.append(binarizer.predicates_[at])
+                values.append(next(answers))
         matrix = np.column_stack(values) if values else np.empty((table.n_rows, 0))
-        return cls(tuple(terms), matrix, coded.findings)
+        return cls(tuple(terms), matrix, columns, binarizer.findings_)
+
+
+def _answers(binarizer: Binarizer, table: Table, which: np.ndarray) -> np.ndarray:
+    """Whether the predicates at these positions hold, as numbers."""
+    codes = binarizer.encode(table)
+    matrix = np.empty((table.n_rows, len(which)))
+    for j, (place, low, high) in enumerate(binarizer.intervals_[which].tolist()):
+        matrix[:, j] = (codes[place] >= low) & (codes[place] <= high)
+    return matrix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -12,12 +13,18 @@ import numpy as np
 
 from treeml._core.control import Status
 from treeml._core.version import __version__
-from treeml.certificate.certificate import STOPPED, boxed, figure, several
+from treeml.certificate.certificate import STOPPED, _cell_sums, boxed, figure, several
 from treeml.ir.predicate import number_text
 
 __all__ = ["CardCertificate", "hash_rows"]
 
 _LOSS = {"logistic": "mean logistic loss", "0-1": "misclassification rate"}
+_LIMITS = {
+    "max_fpr": "the false positive rate is at most",
+    "min_tpr": "the true positive rate is at least",
+}
+_MOST_NAMED = 3  # constraints in the statement
+_NOISE = 1e-12  # not seen in the figures of a statement
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +66,8 @@ class CardCertificate:
         ``max_fpr`` and ``min_tpr`` where they were set.
     class_weight : list of float
     data_hash : str
-        SHA-256 of the distinct rows of terms with the weight of each class; see `hash_rows`.
+        SHA-256 of the distinct rows of terms with the sample weight of each class; see
+        `hash_rows`.
     seconds : float
     version : str
     """
@@ -106,6 +114,7 @@ class CardCertificate:
         low, high = set(self.low), set(self.high)
         points = f"points from {min(low)} to {max(high)}" if low and high else "points"
         within = " within their ranges" if len(low) > 1 or len(high) > 1 else ""
+        these = "this 1 term" if len(self.terms) == 1 else f"these {len(self.terms):,} terms"
         scale = ""
         if self.scale == "free":
             scale = (
@@ -114,21 +123,32 @@ class CardCertificate:
             )
         elif self.scale is not None:
             scale = f", any intercept and scale {number_text(float(self.scale))}"
-        obey = f", that obeys {several(len(self.constraints), 'constraint')}"
+        obey = [f"{_LIMITS[name]} {number_text(x)}" for name, x in self.limits.items()]
+        if len(self.constraints) > _MOST_NAMED:
+            obey.append(f"the {len(self.constraints)} constraints listed are obeyed")
+        else:
+            obey += self.constraints
+        such = f", such that {' and '.join(obey)}," if obey else ""
         return (
-            f"scorecard with {points}{within} for at most {self.max_features} of these "
-            f"{several(len(self.terms), 'term')}{scale}{obey if self.constraints else ''}"
+            f"scorecard with {points}{within} for at most {self.max_features} of {these}"
+            f"{scale}{such}"
         )
 
     def _objective(self) -> str:
         weighted = not math.isclose(self.total, self.n_rows) or len(set(self.class_weight)) > 1
-        cost = f" plus {number_text(self.regularization)} a term" if self.regularization else ""
+        costs = [f"{number_text(self.regularization)} a term"] if self.regularization else []
+        sizes = sorted(max(-a, b, 0) for a, b in zip(self.low, self.high, strict=True))
+        most = sum(sizes[::-1][: self.max_features])
+        if self.tie * most > _NOISE:
+            costs.append(f"{self.tie:.3g} a point (which only breaks ties)")
+        cost = f", counting {' and '.join(costs)}," if costs else ""
         rows = several(self.n_rows, "training row")
-        return f"{'weighted ' * weighted}{_LOSS[self.loss]}{cost} on the {rows}"
+        return f"{'weighted ' * weighted}{_LOSS[self.loss]} on the {rows}{cost}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form: every field by its name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        """JSON form: every field by its name, and the statement."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {"statement": self.statement, **fields}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CardCertificate:
@@ -161,21 +181,41 @@ class CardCertificate:
         return self.text()
 
 
-def hash_rows(matrix: np.ndarray, codes: np.ndarray, weights: np.ndarray | None) -> str:
+def hash_rows(
+    matrix: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray | None = None
+) -> str:
     """SHA-256 of the training data as the search saw them, the same for every row order.
 
     Hashed are the line ``treeml card 1 <terms>``, then for every distinct row of ``matrix`` in
-    ascending order its values and the weight of classes 0 and 1, as little-endian float64. Rows
-    of weight 0 are left out.
-    """
-    import hashlib
+    ascending order (-0 is 0) its values and the sums of the sample weights of classes 0 and 1 as
+    little-endian float64. Rows of weight 0 are left out; sums are correctly rounded.
 
-    weight = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
+    Parameters
+    ----------
+    matrix : ndarray of float64, shape (n_rows, n_terms)
+        What every candidate term counts.
+    codes : ndarray of int, shape (n_rows,)
+        0 or 1.
+    sample_weight : ndarray of float64, shape (n_rows,), default=None
+        None: 1 each.
+    """
+    weight = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, float)
     kept = weight > 0
-    rows, group = np.unique(matrix[kept] + 0.0, axis=0, return_inverse=True)
-    sums = np.zeros((len(rows), 2))
-    order = np.lexsort((weight[kept], codes[kept], group.ravel()))  # sums for any row order
-    np.add.at(sums, (group.ravel()[order], codes[kept][order]), weight[kept][order])
+    matrix, codes, weight = matrix[kept] + 0.0, np.asarray(codes)[kept], weight[kept]
+    rows, group = _distinct(matrix)
+    sums = _cell_sums(group * 2 + codes, weight, len(rows) * 2).reshape(-1, 2)
     digest = hashlib.sha256(f"treeml card 1 {matrix.shape[1]}\n".encode())
     digest.update(np.hstack([rows, sums]).astype("<f8").tobytes())
     return digest.hexdigest()
+
+
+def _distinct(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct rows in ascending order, and which of them each row is."""
+    if not ((matrix == 0) | (matrix == 1)).all():
+        rows, group = np.unique(matrix, axis=0, return_inverse=True)
+        return rows, group.ravel()
+    lead = np.ones((len(matrix), 1), dtype=np.uint8)  # so that no row is empty
+    packed = np.hstack([lead, np.packbits(matrix.astype(bool), axis=1)])
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    return matrix[first], group.ravel()

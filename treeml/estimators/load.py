@@ -23,8 +23,22 @@ def write(model: OptimalTreeClassifier | ScorecardClassifierBase) -> str:
     return ir.dump(
         fitted.tree_ if hasattr(fitted, "tree_") else fitted._fitted_card(),
         certificate=model.certificate_.to_dict(),
-        estimator={"name": type(model).__name__, "named": hasattr(model, "feature_names_in_")},
+        estimator={
+            "name": type(model).__name__,
+            "named": hasattr(model, "feature_names_in_"),
+            **_points_asked(fitted),
+        },
     )
+
+
+def _points_asked(model: Any) -> dict[str, Any]:
+    """What the certificate of a scorecard has in words only."""
+    if not hasattr(model, "scorecard_"):
+        return {}
+    out: dict[str, Any] = {"coef_range": list(map(int, model.coef_range))}
+    if model.constraints is not None:
+        out["constraints"] = model.constraints.to_dict()
+    return out
 
 
 def load(path: str | Path) -> Any:
@@ -55,7 +69,8 @@ def loads(text: str) -> Any:
     if "certificate" not in extra:
         raise ValueError("the model has no certificate; read it with treeml.ir.load")
     if isinstance(model, ir.Scorecard):
-        estimator = _scorecard(model, CardCertificate.from_dict(extra["certificate"]))
+        asked = extra.get("estimator", {})
+        estimator = _scorecard(model, CardCertificate.from_dict(extra["certificate"]), asked)
     else:
         estimator = _tree(model, Certificate.from_dict(extra["certificate"]))
     certificate = estimator._certificate
@@ -91,14 +106,19 @@ def _tree(tree: ir.Tree, certificate: Certificate) -> Any:
     return model
 
 
-def _scorecard(card: ir.Scorecard, certificate: CardCertificate) -> Any:
+def _scorecard(card: ir.Scorecard, certificate: CardCertificate, asked: dict[str, Any]) -> Any:
+    from treeml.estimators.score_constraints import ScoreConstraints
     from treeml.estimators.scoring import RiskScoreClassifier, SLIMClassifier
 
     common: dict[str, Any] = {
         "max_features": certificate.max_features,
         "class_weight": _class_weight(card.classes, certificate.class_weight),
     }
-    if certificate.low:
+    if "constraints" in asked:
+        common["constraints"] = ScoreConstraints.from_dict(asked["constraints"])
+    if "coef_range" in asked:
+        common["coef_range"] = tuple(asked["coef_range"])
+    elif certificate.low:
         common["coef_range"] = (min(certificate.low), max(certificate.high))
     model: Any
     if certificate.loss == "logistic":
@@ -120,5 +140,9 @@ def _scorecard(card: ir.Scorecard, certificate: CardCertificate) -> Any:
     model.scorecard_ = card
     model.intercept_ = card.intercept
     model.scale_ = card.scale or 1.0
+    if certificate.loss == "0-1":
+        costs = certificate.regularization * card.n_terms
+        costs += certificate.tie * float(np.abs(card.points).sum())
+        model.error_ = max(0.0, certificate.objective - costs)
     model._certificate = certificate
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from numbers import Integral, Real
 from pathlib import Path
@@ -21,6 +22,7 @@ from treeml._core.table import ColumnType, Table
 from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize import Binarizer, CardTerms, Finding
 from treeml.certificate import CardCertificate, hash_rows
+from treeml.certificate.certificate import several
 from treeml.estimators.score_constraints import ScoreConstraints
 from treeml.ir import LinearTerm, Predicate, Scorecard, Term
 from treeml.report import CardPicture, card_html
@@ -28,6 +30,8 @@ from treeml.search import CardConstraints, CardResult, risk_score, slim
 from treeml.search.risk_score import MAX_LOGIT, TOLERANCE, risk_scores
 
 __all__ = ["RiskScoreClassifier", "SLIMClassifier"]
+
+MOST_POINTS = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +80,7 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Control:
         validate_params(self)
         rows = self._read(X, y, sample_weight)
         control = Control(
@@ -86,7 +90,11 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
             progress=print_progress if self.verbose else None,
             stop_after=getattr(self, "_stop_after", None),
         )
-        result = self._search(rows, control)
+        try:
+            result = self._search(rows, control)
+        except ValueError as error:
+            self._explain(rows, error)
+            raise
         self.result_ = result
         self._set_card(rows, result)
         self.points_ = result.points
@@ -96,22 +104,45 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
         self.lower_bound_ = result.lower_bound
         self.gap_ = result.gap
         self.status_ = result.status
+        asked = self.get_params(deep=False)  # as they are now: they may be set before the proof
         self._certificate: CardCertificate | None = None
-        self._proof: Callable[[], CardCertificate] | None = lambda: self._certify(rows, result)
-        if self.gap_tol < 1:
-            warn_of_limit(self.status_, self.objective_, self.gap_, control, _EASIER)
-        return self
+        self._proof: Callable[[], CardCertificate] | None = lambda: self._certify(
+            rows, result, asked
+        )
+        return control
+
+    def _warn(self, control: Control) -> tuple[Any, ...]:
+        """Arguments of `warn_of_limit`; where no proof was asked for, none was cut short."""
+        status = self.status_ if self.gap_tol < 1 else "gap_tol"
+        return status, self.objective_, self.gap_, control, _EASIER
+
+    def _explain(self, rows: _Rows, error: ValueError) -> None:
+        """Where no card obeys the constraints: which ones, in the words of the user."""
+        if self.constraints is None or not str(error).startswith("no card"):
+            return
+        names = [column.name for column in self._columns]
+        guilty = self.constraints.conflicts(self.terms_, names, self._range(), self.max_features)
+        if guilty is None:  # another limit, which the error names
+            return
+        raise ValueError(
+            f"no card of at most {several(self.max_features, 'term')} obeys the constraints; "
+            + (
+                f"there would be one without one of these: {'; '.join(guilty)}"
+                if guilty
+                else f"several of these conflict: {'; '.join(self.constraints.statements())}"
+            )
+        ) from error
 
     def _search(self, rows: _Rows, control: Control) -> CardResult:
         raise NotImplementedError
 
-    def _certify(self, rows: _Rows, result: CardResult) -> CardCertificate:
+    def _certify(self, rows: _Rows, result: CardResult, asked: dict[str, Any]) -> CardCertificate:
         raise NotImplementedError
 
-    def _facts(self, rows: _Rows, result: CardResult) -> dict[str, Any]:
+    def _facts(self, rows: _Rows, result: CardResult, asked: dict[str, Any]) -> dict[str, Any]:
         """What certificates of all cards state."""
         weights = np.ones(len(rows.codes)) if rows.weights is None else rows.weights
-        given = self.constraints.statements() if self.constraints is not None else []
+        given = asked["constraints"].statements() if asked["constraints"] is not None else []
         return {
             "objective": result.objective,
             "lower_bound": result.lower_bound,
@@ -123,10 +154,10 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
             "columns": [column.to_dict() for column in self.scorecard_.columns],
             "low": rows.constraints.low.tolist(),
             "high": rows.constraints.high.tolist(),
-            "max_features": int(self.max_features),
+            "max_features": int(asked["max_features"]),
             "constraints": given,
             "class_weight": list(rows.class_weight),
-            "data_hash": hash_rows(rows.matrix, rows.codes, rows.weights),
+            "data_hash": hash_rows(rows.matrix, rows.codes, rows.sample_weight),
             "seconds": result.seconds,
         }
 
@@ -143,7 +174,7 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
         self._columns = columns
         class_weight = self._class_weights(codes, sample)
         weights = sample
-        if len(set(class_weight)) > 1:
+        if class_weight != (1.0, 1.0):
             weights = np.asarray(class_weight)[codes] * (1.0 if sample is None else sample)
         if self.constraints is None:
             rules = CardConstraints.box(matrix.shape[1], low, high)
@@ -157,8 +188,12 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
         if len(given) != 2 or not all(isinstance(x, Integral) for x in given):
             raise ValueError(f"coef_range must be two integers, least and most, not {given}")
         low, high = int(given[0]), int(given[1])
-        if low > high or max(abs(low), abs(high)) > 10_000:
+        if low > high:
             raise ValueError(f"coef_range {given}: the first must not be above the second")
+        if max(-low, high) > MOST_POINTS:
+            raise ValueError(
+                f"coef_range {given}: points must lie between -{MOST_POINTS} and {MOST_POINTS}"
+            )
         return low, high
 
     def _plain_matrix(
@@ -177,9 +212,13 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
         vars(self).pop("feature_names_in_", None)  # of an earlier fit on a frame
         codes, weights = self._target(y, sample_weight, len(X))
         self.findings_: tuple[Finding, ...] = ()
+        vars(self).pop("binarizer_", None)  # of an earlier fit
         if weights is not None and not weights.all():
             kept = weights > 0
             matrix, codes, weights = matrix[kept], codes[kept], weights[kept]
+            columns = cast(tuple[ColumnType, ...], CardTerms.column_types(matrix))
+        if np.may_share_memory(matrix, X):  # the certificate hashes it later
+            matrix = matrix.copy()
         return columns, matrix, codes, weights
 
     def _read_table(
@@ -193,20 +232,20 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
             kept = weights > 0
             table, codes, weights = table.take(kept), codes[kept], weights[kept]
         if binarizer is None:
+            vars(self).pop("binarizer_", None)  # of an earlier fit
             read = CardTerms.of_columns(table, codes, weights)
-            columns = table.types
         else:
             self.binarizer_ = binarizer.fit_table(table, codes, sample_weight=weights)
             read = CardTerms.of_predicates(binarizer, table)
-            columns = binarizer.columns_
         self.findings_ = read.findings
-        return read.terms, columns, read.matrix, codes, weights
+        return read.terms, read.columns, read.matrix, codes, weights
 
     def _target(
         self, y: Any, sample_weight: Any, n_rows: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
         self.classes_, codes = check_target(y, n_rows)
         weights = check_weights(sample_weight, n_rows)
+        weights = None if weights is None else weights.copy()  # the certificate hashes them later
         used = codes if weights is None else codes[weights > 0]
         n_classes = len(self.classes_)
         if n_classes > 2:
@@ -215,9 +254,11 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
                 f"a scorecard has two classes and y has {n_classes}; merge or leave out classes"
             )
         if n_classes < 2 or not used.any() or used.all():
+            rows = "y contains" if n_classes < 2 else "the rows of positive weight contain"
+            only = self.classes_.tolist()[used[0]] if n_classes else "none"
             raise ValueError(
-                f"{type(self).__name__} needs samples of 2 classes, but the rows of positive "
-                "weight contain only one class"
+                f"{type(self).__name__} needs samples of 2 classes, but {rows} only one class, "
+                f"{only!r}"
             )
         return codes, weights
 
@@ -265,6 +306,7 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
 
     @property
     def terms_(self) -> tuple[Predicate | LinearTerm, ...]:
+        check_is_fitted(self, "_columns")
         if self._terms is None:
             self._terms = self._linear_terms(np.arange(len(self._columns)))
         return self._terms
@@ -490,7 +532,9 @@ class RiskScoreClassifier(ScorecardClassifierBase):
         SearchLimitWarning
             Where the search ended before the proof.
         """
-        return self._fit(X, y, sample_weight)
+        control = self._fit(X, y, sample_weight)
+        warn_of_limit(*self._warn(control))
+        return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Risk of each class, shape (n_rows, 2)."""
@@ -569,14 +613,14 @@ class RiskScoreClassifier(ScorecardClassifierBase):
             control=control,
         )
 
-    def _certify(self, rows: _Rows, result: CardResult) -> CardCertificate:
-        free = self.scale == "free"
+    def _certify(self, rows: _Rows, result: CardResult, asked: dict[str, Any]) -> CardCertificate:
+        free = asked["scale"] == "free"
         return CardCertificate(
             loss="logistic",
-            scale="free" if free else float(self.scale),
-            max_logit=float(self.max_logit) if free else None,
+            scale="free" if free else float(asked["scale"]),
+            max_logit=float(asked["max_logit"]) if free else None,
             tolerance=TOLERANCE,
-            **self._facts(rows, result),
+            **self._facts(rows, result, asked),
         )
 
 
@@ -686,20 +730,29 @@ class SLIMClassifier(ScorecardClassifierBase):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SLIMClassifier:
         """Search for the card; parameters, errors and warnings as of `RiskScoreClassifier.fit`."""
-        self._fit(X, y, sample_weight)
+        control = self._fit(X, y, sample_weight)
         self.error_ = self.result_.error
+        warn_of_limit(*self._warn(control))
         return self
 
     def _search(self, rows: _Rows, control: Control) -> CardResult:
+        began = time.perf_counter()
         first = risk_score(  # a card of small logistic loss is a good first one
             rows.matrix,
             rows.codes,
             rows.weights,
             max_features=self.max_features,
             constraints=rows.constraints,
-            control=Control(time_limit=self.time_limit, gap_tol=1.0),
+            control=dataclasses.replace(control, gap_tol=1.0, progress=None, stop_after=None),
         )
-        return slim(
+        spent = time.perf_counter() - began
+        interrupted = first.status == "interrupted"
+        if interrupted:
+            control = dataclasses.replace(control, time_limit=0.0)
+        elif control.time_limit is not None:
+            left = max(0.0, control.time_limit - spent)
+            control = dataclasses.replace(control, time_limit=left)
+        result = slim(
             rows.matrix,
             rows.codes,
             rows.sample_weight,
@@ -713,19 +766,26 @@ class SLIMClassifier(ScorecardClassifierBase):
             control=control,
             start=first.points,
         )
+        stopped = interrupted and result.status == "time_limit"
+        return dataclasses.replace(
+            result,
+            status="interrupted" if stopped else result.status,
+            seconds=spent + result.seconds,
+            history=result.history + np.array([spent, 0.0, 0.0]),
+        )
 
     def _card_scale(self, result: CardResult) -> float | None:
         return None
 
-    def _certify(self, rows: _Rows, result: CardResult) -> CardCertificate:
-        limits = {"max_fpr": self.max_fpr, "min_tpr": self.min_tpr}
-        facts = self._facts(rows, result)
-        if self.linear_constraints is not None:
+    def _certify(self, rows: _Rows, result: CardResult, asked: dict[str, Any]) -> CardCertificate:
+        limits = {name: asked[name] for name in ("max_fpr", "min_tpr")}
+        facts = self._facts(rows, result, asked)
+        if asked["linear_constraints"] is not None:
             facts["constraints"] = [*facts["constraints"], "the linear constraints given"]
         return CardCertificate(
             loss="0-1",
             scale=None,
-            regularization=float(self.regularization),
+            regularization=float(asked["regularization"]),
             tie=result.tie,
             limits={name: float(x) for name, x in limits.items() if x is not None},
             **facts,

@@ -18,13 +18,13 @@ from treeml.search.slim_problem import SlimProblem, on_a_grid
 __all__ = ["LinearRows", "SlimProgram", "best_of_program"]
 
 _WHOLE = 2.0**20  # largest score whose intercept is searched in whole steps of the grid
-_MARGIN = 1e-4  # of the largest score, between the classes, where it is not
+_MARGIN = 1e-4  # of a step, or of the largest score, above 0, where it is not
 _bounds: Any = Bounds  # their hints know no arrays
 _linear: Any = LinearConstraint
 
 
 def best_of_program(
-    program: SlimProgram, known: CardResult | None, control: Control, began: float
+    program: SlimProgram, known: CardResult | None, bound: float, control: Control, began: float
 ) -> CardResult:
     """The best card that HiGHS finds in the time that is left, or the known one; the better bound.
 
@@ -33,6 +33,8 @@ def best_of_program(
     program : SlimProgram
     known : CardResult or None
         A card that obeys the constraints, with a bound.
+    bound : float
+        Another lower bound.
     control : Control
         ``stop_after`` counts nodes.
     began : float
@@ -65,7 +67,7 @@ def best_of_program(
     rated = [(problem.objective(w, problem.error(w, c)), i) for i, (w, c) in enumerate(cards)]
     objective, best = min(rated)
     points, intercept = cards[best]
-    bound = 0.0 if known is None else known.lower_bound
+    bound = max(bound, 0.0 if known is None else known.lower_bound)
     if found.mip_dual_bound is not None and np.isfinite(found.mip_dual_bound):
         rounding = 1e-6 * max(1.0, abs(found.mip_dual_bound))
         bound = max(bound, program.objective(found.mip_dual_bound - rounding))
@@ -115,6 +117,13 @@ class LinearRows:
         values = self.A @ np.append(points, intercept)
         return bool(np.all((self.low - 1e-9 <= values) & (values <= self.high + 1e-9)))
 
+    def reach(self, sizes: np.ndarray) -> float:
+        """How far from 0 the constraints may push the intercept, for points up to these sizes."""
+        of = self.A[:, -1] != 0
+        ends = np.stack([self.low[of], self.high[of]])
+        far = np.abs(np.where(np.isfinite(ends), ends, 0.0)) + np.abs(self.A[of, :-1]) @ sizes
+        return float((far / np.abs(self.A[of, -1])).max(initial=0.0))
+
     def of_cut(self, grid: float) -> list[tuple[list[float], float, float, float]]:
         """Rows for the native search: points, cut, low, high, where intercept = -cut / grid."""
         return [
@@ -129,9 +138,10 @@ class SlimProgram:
     Its variables: up and down (parts of points), uses of both, the intercept, items of limits, the
     prediction of every distinct row, with the least big M that ranges and ``max_features`` allow
     (Ustun and Rudin 2016, section 2). The intercept is a whole number of steps of the grid of the
-    values, which costs no prediction; where the grid is too fine for that it is a real number and
-    scores keep a margin of 1e-4 of the largest one. Their data reduction fixes rows whose flipped
-    prediction costs more than a known card; HiGHS fixes these by their reduced costs.
+    values, which costs no prediction; where constraints are on it, or the grid is too fine, it is
+    real, and scores above 0 are at least 1e-4 (of a step, or of the largest one). Their data
+    reduction fixes rows whose flipped prediction costs more than a known card; that is left to
+    HiGHS, which fixes them by reduced costs.
     """
 
     def __init__(self, problem: SlimProblem, linear: LinearRows) -> None:
@@ -168,12 +178,14 @@ class SlimProgram:
         self.top = -np.sort(-top, axis=1)[:, :k].sum(axis=1)
         self.bottom = np.sort(bottom, axis=1)[:, :k].sum(axis=1)
         largest = float(max(self.top.max(initial=0), -self.bottom.min(initial=0)))
-        self.whole = largest < _WHOLE
-        self.unit = 1.0 if self.whole else largest  # scores are divided by it
+        few = largest < _WHOLE
+        self.whole = few and not self.linear.A[:, -1].any()
+        self.unit = 1.0 if few else largest  # scores are divided by it
         self.margin = 1.0 if self.whole else _MARGIN
         self.rows = rows / self.unit
         self.top, self.bottom = self.top / self.unit, self.bottom / self.unit
-        self.most = largest / self.unit + 2 * self.margin
+        reach = self.linear.reach(np.maximum(-self.low, self.high)) * self.grid / self.unit
+        self.most = max(largest / self.unit + 2 * self.margin, reach)
 
     def _add(
         self,

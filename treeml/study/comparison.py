@@ -32,7 +32,7 @@ class Row:
 
     name: str
     settings: str
-    kind: str  # "ours", "peer" or "baseline"
+    kind: str  # "ours", "card", "peer" or "baseline"
     leaves: int | None
     cv_mean: float
     cv_error: float
@@ -63,6 +63,7 @@ def compare(
     models: Sequence[Peer],
     *,
     n_ours: int,
+    n_cards: int = 0,
     train_codes: np.ndarray,
     test_codes: np.ndarray,
     classes: np.ndarray,
@@ -77,9 +78,9 @@ def compare(
     Parameters
     ----------
     models : sequence of Peer
-        The trees of the study, ``n_ours`` of them, then the other models.
-    n_ours : int
-        How many are ours.
+        The trees of the study, its cards, then the other models.
+    n_ours, n_cards : int
+        How many trees and how many cards.
     train_codes, test_codes : ndarray of int
         Classes of the rows of both parts.
     classes : ndarray
@@ -92,12 +93,14 @@ def compare(
     Returns
     -------
     list of Row
-        Ours, the others, and last the constant answer.
+        In the order of ``models``, and last the constant answer.
     """
     n_classes = len(weights)
     whole = np.arange(len(test_codes))[None, :]
     rows = bootstrap(test_codes, N_RESAMPLES, random_state)
     share = mixture(test_codes, weights)
+    kinds = ["ours"] * n_ours + ["card"] * n_cards
+    kinds += ["peer"] * (len(models) - len(kinds)) + ["baseline"]
     models = [*models, _constant(train_codes, test_codes, classes, weights)]
     out: list[Row] = []
     reference = np.empty(0), np.empty(0)
@@ -119,7 +122,7 @@ def compare(
             Row(
                 name=model.name,
                 settings=model.settings,
-                kind="ours" if at < n_ours else "peer" if at < len(models) - 1 else "baseline",
+                kind=kinds[at],
                 leaves=model.leaves,
                 cv_mean=model.mean,
                 cv_error=model.error,

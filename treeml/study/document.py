@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treeml import export
+from treeml.export.card_text import class_name, score_text
 from treeml.ir.predicate import number_text
-from treeml.report import Line, Point, page, percent, size_chart, tree_svg
+from treeml.report import Line, Point, card_html, page, percent, size_chart, tree_svg
+from treeml.study.examples import examples
 from treeml.study.scores import Estimate
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ _STOPPED = {"time_limit": "the time limit", "interrupted": "an interruption"}
 
 
 def save(study: Study, folder: Path) -> list[Path]:
-    """Write report, rules, SQL, model, certificate and the parts of the rows; returns the paths."""
+    """Write the report and what is used without it; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     model = study.tree_
     rows = "\n".join(["row,part", *(f"{at},{part}" for at, part in enumerate(study.rows_))])
@@ -38,6 +40,12 @@ def save(study: Study, folder: Path) -> list[Path]:
         "certificate.json": model.certificate_.to_json(),
         "rows.csv": rows + "\n",
     }
+    if study.card_ is not None:
+        files |= {
+            "card.txt": f"{study.card_.to_text()}\n\n{study.card_.certificate_.text()}\n",
+            "card.json": study.card_.to_json(),
+            "card.sql": study.card_.to_sql(table="input", proba=True) + "\n",
+        }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in files]
@@ -69,6 +77,8 @@ def html(study: Study) -> str:
         rows=[_row(row) for row in study.comparison_],
         score_name=study.score_name_,
         frontier=_frontier(study),
+        card=None if study.card_ is None else _card(study),
+        no_card=study.no_card_,
         limits=_limits(study),
     )
 
@@ -82,11 +92,15 @@ def _verdict(study: Study) -> str:
         if model.status_ == "optimal"
         else f"within {model.gap_:.1%} of the best possible on the training rows"
     )
+    card = next((row for row in others if row.kind == "card"), None)
+    score = ""
+    if card:
+        score = f" A {card.name.replace(',', ' of', 1)} reaches {percent(card.score.value, 1)}."
     if model.n_leaves_ == 1:
         return (
             f"No tree beats the constant answer by cross-validation: always "
             f"“{study.classes_[model.tree_.label[0]]}” has a test {study.score_name_} of "
-            f"{_score(ours.score)}. The best tree with splits is shown beside it."
+            f"{_score(ours.score)}. The best tree with splits is shown beside it.{score}"
         )
     peers = ", ".join(
         f"{row.name} {percent(row.score.value, 1)}" for row in others if row.kind == "peer"
@@ -96,7 +110,7 @@ def _verdict(study: Study) -> str:
     beside = f" Beside it: {peers}." if peers else ""
     return (
         f"A tree of {leaves}, {proof}, reaches a test {study.score_name_} of "
-        f"{_score(ours.score)}{against}.{beside}"
+        f"{_score(ours.score)}{against}.{score}{beside}"
     )
 
 
@@ -160,7 +174,7 @@ def _chart(study: Study) -> str:
     levels = [
         Line(row.name, row.cv_mean)
         for row in study.comparison_
-        if row.kind == "peer" and row.leaves is None and not math.isnan(row.cv_mean)
+        if row.kind != "baseline" and row.leaves is None and not math.isnan(row.cv_mean)
     ]
     if not trees:
         return ""
@@ -186,7 +200,7 @@ def _row(row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "settings": row.settings,
-        "ours": row.kind == "ours",
+        "ours": row.kind in ("ours", "card"),
         "leaves": "–" if row.leaves is None else str(row.leaves),
         "cells": [
             (cv, error),
@@ -213,6 +227,53 @@ def _frontier(study: Study) -> list[dict[str, Any]]:
     ]
 
 
+def _card(study: Study) -> dict[str, Any]:
+    """The risk score: the card, what is proven of it in plain words, and rows added up."""
+    model = study.card_
+    certificate, card = model.certificate_, model.scorecard_
+    drawn = examples(card, study.table_, study._test, study.codes_)
+    return {
+        "html": card_html(card),
+        "proven": certificate.status == "optimal",
+        "plainly": _proof_of_card(study),
+        "certificate": certificate,
+        "facts": [
+            ("Loss", f"{certificate.objective:.6g}", "mean logistic loss, training rows"),
+            ("Lower bound", f"{certificate.lower_bound:.6g}", f"gap {certificate.gap:.1%}"),
+            ("Status", certificate.status.replace("_", " "), f"in {certificate.seconds:.3g} s"),
+            ("Lines", str(card.n_terms), f"of {len(certificate.terms)} possible ones"),
+        ],
+        "sizes": [
+            (
+                size.max_features,
+                f"{100 * size.mean:.1f} ± {100 * size.error:.1f}",
+                size.max_features == certificate.max_features,
+            )
+            for size in study.card_sizes_
+        ],
+        "name": class_name(card),
+        "weighted": len(set(certificate.class_weight)) > 1,
+        "examples": drawn,
+    }
+
+
+def _proof_of_card(study: Study) -> str:
+    certificate = study.card_.certificate_
+    kind = (
+        f"card of at most {certificate.max_features} lines over the {len(certificate.terms)} "
+        f"questions, with whole points from {score_text(min(certificate.low, default=0))} to "
+        f"{score_text(max(certificate.high, default=0))}"
+    )
+    if certificate.status == "optimal":
+        return f"No other {kind} fits the training rows better: this is proven."
+    stopped = _STOPPED.get(certificate.status, "a limit")
+    return (
+        f"This is the best card that was found before {stopped} ended the proof. No {kind} can "
+        f"have a loss more than {percent(certificate.gap, 1)} smaller. That is what the proof left "
+        "open; a better card is not known."
+    )
+
+
 def _limits(study: Study) -> list[str]:
     """What was not proven, in sentences."""
     certificate = study.tree_.certificate_
@@ -235,6 +296,12 @@ def _limits(study: Study) -> list[str]:
         lines.append(
             f"{len(open_ones)} of the {len(study.candidates_)} candidate trees were not proven "
             "optimal."
+        )
+    if study.card_ is not None:
+        proof = "is proven" if study.card_.status_ == "optimal" else "is not proven"
+        lines.append(
+            f"That no risk score of its size has a smaller loss {proof}. Its risks are fitted to "
+            "the training rows; how many of them each one rests on stands beside it."
         )
     if study.status_ == "interrupted":
         lines.append("The study was interrupted: later comparisons are missing.")

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import clone
 
 from treeml._core.table import Table
-from treeml.study.scores import mixture, recalls
+from treeml.study.scores import FoldScores, mixture, recalls
 
 __all__ = ["Folds", "Peer", "cart_path", "peers"]
 
@@ -23,7 +23,7 @@ _STRENGTHS = (0.01, 0.1, 1.0)
 
 
 @dataclasses.dataclass(slots=True)
-class Peer:
+class Peer(FoldScores):
     """A model: its name, settings, scores on the folds and predictions for the test rows."""
 
     name: str
@@ -32,17 +32,6 @@ class Peer:
     leaves: int | None
     predicted: np.ndarray
     chance: np.ndarray | None
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.folds)) if self.folds else math.nan
-
-    @property
-    def error(self) -> float:
-        """Standard error of the mean over folds."""
-        if len(self.folds) < 2:
-            return math.nan
-        return float(np.std(self.folds, ddof=1) / math.sqrt(len(self.folds)))
 
 
 def fold_score(codes: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> float:

@@ -11,6 +11,7 @@ from treeml._core.table import TableError
 
 __all__ = [
     "Estimate",
+    "FoldScores",
     "area_under_curve",
     "bootstrap",
     "class_weights",
@@ -42,6 +43,24 @@ class Estimate:
     def range(self) -> str:
         """The interval alone: ``66.5 to 77.6``."""
         return f"{100 * self.low:.1f} to {100 * self.high:.1f}"
+
+
+class FoldScores:
+    """The mean of scores on folds, and its standard error; for dataclasses with ``folds``."""
+
+    __slots__ = ()
+    folds: list[float]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.folds)) if self.folds else math.nan
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean over folds."""
+        if len(self.folds) < 2:
+            return math.nan
+        return float(np.std(self.folds, ddof=1) / math.sqrt(len(self.folds)))
 
 
 def score_name(class_weight: object) -> str:

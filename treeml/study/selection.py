@@ -14,15 +14,24 @@ import numpy as np
 from treeml.estimators.tree import OptimalTreeClassifier
 from treeml.ir.tree import Tree
 from treeml.study.peers import Folds, fold_score
+from treeml.study.scores import FoldScores
 
-__all__ = ["REGULARIZATIONS", "Budget", "Candidate", "choose", "grow", "score_on_folds"]
+__all__ = [
+    "REGULARIZATIONS",
+    "Budget",
+    "Candidate",
+    "choose",
+    "fit_quietly",
+    "grow",
+    "score_on_folds",
+]
 
 # From "a leaf must win 2 % of the rows" down to "0.2 %": on most tables from one leaf to a dozen.
 REGULARIZATIONS = (0.02, 0.014, 0.01, 0.007, 0.005, 0.0035, 0.002)
 
 
 @dataclasses.dataclass(slots=True)
-class Candidate:
+class Candidate(FoldScores):
     """An optimal tree of the training part and the scores of its settings on the folds."""
 
     max_depth: int
@@ -43,16 +52,20 @@ class Candidate:
     def proven(self) -> bool:
         return self.estimator.status_ == "optimal"
 
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.folds)) if self.folds else math.nan
-
-    @property
-    def error(self) -> float:
-        """Standard error of the mean over folds."""
-        if len(self.folds) < 2:
-            return math.nan
-        return float(np.std(self.folds, ddof=1) / math.sqrt(len(self.folds)))
+    def to_dict(self) -> dict[str, Any]:
+        """Flat, for a frame."""
+        return {
+            "leaves": self.leaves,
+            "max_depth": self.max_depth,
+            "regularization": self.regularization,
+            "objective": self.estimator.objective_,
+            "lower_bound": self.estimator.lower_bound_,
+            "gap": self.estimator.gap_,
+            "status": self.estimator.status_,
+            "cv_mean": self.mean,
+            "cv_error": self.error,
+            "unproven_folds": self.open_folds,
+        }
 
 
 class Budget:
@@ -71,7 +84,7 @@ class Budget:
         return max(0.05, min(self.left, 4 * self.left / max(searches, 1)))
 
 
-def _fit(estimator: Any, X: Any, y: np.ndarray) -> Any:
+def fit_quietly(estimator: Any, X: Any, y: np.ndarray) -> Any:
     """Fit; what a limit or a column gives cause to say is said in the report, not as warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -110,7 +123,7 @@ def grow(
             class_weight=class_weight,
             time_limit=budget.part(2 * (len(grid) - at)),
         )
-        candidate = Candidate(depth, regularization, _fit(estimator, X, y))
+        candidate = Candidate(depth, regularization, fit_quietly(estimator, X, y))
         found.append(candidate)
         if estimator.status_ == "interrupted":
             return _distinct(found), True
@@ -174,7 +187,7 @@ def score_on_folds(
                 class_weight=class_weight,
                 time_limit=budget.part(to_come),
             )
-            _fit(estimator, inside, y[fit_rows])
+            fit_quietly(estimator, inside, y[fit_rows])
             to_come -= 1
             if estimator.status_ == "interrupted":
                 return True

@@ -1,4 +1,4 @@
-"""One run: an optimal tree of the size that the data support, compared, with a report."""
+"""One run: an optimal tree of the size that the data support, and a card, compared."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from treeml._core.table import Table, TableError
 from treeml._core.validation import as_table, check_target
+from treeml.study.card import choose_size, fit_card, peer_of, score_sizes
 from treeml.study.comparison import Row, compare
 from treeml.study.peers import Peer, Task, cart_path, peers
 from treeml.study.scores import class_weights, score_name
@@ -41,8 +42,9 @@ class Study:
     A stratified test part is set aside. On the rest, trees that are proven optimal are found for
     several depths and costs per leaf; cross-validation with the one-standard-error rule
     (Breiman et al., 1984, section 3.4.3) chooses among them: the fewest leaves whose mean score
-    lies within one standard error of the best. CART, a logistic regression and a random forest
-    see the same folds, and all meet the test part once.
+    lies within one standard error of the best. For two classes a risk score is fitted too, over
+    the same questions and with as many lines as the same rule chooses. CART, a logistic regression
+    and a random forest see the same folds, and all meet the test part once.
 
     Parameters
     ----------
@@ -58,7 +60,8 @@ class Study:
     cv : int, default=5
         Number of folds; fewer where a class has fewer rows.
     time_limit : float, default=60
-        Seconds that all searches for trees together may take.
+        Seconds that all searches for trees together may take; those for the risk score may take a
+        sixth of it more, which also ends its proof.
     random_state : int, default=0
         Seed of the split, the folds, the forest and the resamples.
 
@@ -68,12 +71,17 @@ class Study:
         The chosen tree, fitted on the training part.
     alternative_ : OptimalTreeClassifier or None
         Where the chosen tree has one leaf: the best one by cross-validation that has splits.
+    card_ : RiskScoreClassifier or None
+        The risk score, fitted on the training part; its ``status_`` and ``gap_`` say what was
+        proven of it. None where ``no_card_`` says why.
+    no_card_ : str
+        Why there is no risk score; empty where there is one.
     results_ : DataFrame
         One row a model: leaves, scores on folds and test part with 95% intervals.
     frontier_ : DataFrame
         One row a candidate tree: depth, regularization, leaves, proof and scores on the folds.
     status_ : {"optimal", "time_limit", "interrupted"}
-        Whether every search behind the study was completed, or what ended one.
+        Whether every search for trees was completed, or what ended one.
     rows_ : ndarray of str, shape (n_rows,)
         The part that each row is in: "training" or "test".
     classes_ : ndarray, shape (n_classes,)
@@ -81,6 +89,7 @@ class Study:
 
     tree_: Any
     alternative_: Any
+    card_: Any
     results_: pd.DataFrame
     frontier_: pd.DataFrame
 
@@ -133,9 +142,11 @@ class Study:
         started = time.monotonic()
         self._prepare(X, y, source)
         self._task, self._path, self._peers = None, [], []
+        self.card_, self.card_sizes_, self.no_card_ = None, [], "the study was interrupted before"
         self.status_ = "optimal"
         try:
             self._search(say)
+            self._score(say)
             self._compare(say)
         except KeyboardInterrupt:
             if not getattr(self, "candidates_", None):
@@ -164,7 +175,8 @@ class Study:
         -------
         list of Path
             ``report.html``, ``rules.txt``, ``tree.sql``, ``model.json``, ``certificate.json``
-            and ``rows.csv``, which says of every row whether it was in the training part.
+            and ``rows.csv``, which says of every row whether it was in the training part; with a
+            risk score also ``card.txt``, ``card.json`` and ``card.sql``.
         """
         from treeml.study.document import save
 
@@ -247,6 +259,33 @@ class Study:
         if interrupted:
             raise KeyboardInterrupt
 
+    def _score(self, say: Progress) -> None:
+        """A risk score of the size that the folds support."""
+        n_classes = len(self.classes_)
+        if n_classes != 2:
+            why = f"a risk score tells two classes apart, and {self.target_} has {n_classes}"
+            self.no_card_ = why
+            return
+        codes, binarizer = self._codes[self._train], self.candidates_[0].estimator.binarizer_
+        labels, budget = self.classes_[codes], Budget(self.time_limit / 6)
+        common: Any = {"binarizer": binarizer, "class_weight": self.class_weight, "budget": budget}
+        say("scoring cards on the folds")
+        self.card_sizes_ = score_sizes(
+            lambda rows: _take(self._X, self._train[rows]),
+            labels,
+            codes,
+            self.folds_,
+            weights=self.weights_,
+            **common,
+        )
+        self.card_size_ = choose_size(self.card_sizes_)
+        most = self.card_size_.max_features
+        say(f"searching the best card of {most} lines")
+        X = _take(self._X, self._train)
+        self.card_, self.no_card_ = fit_card(X, labels, max_features=most, **common), ""
+        if self.card_.status_ == "interrupted":
+            raise KeyboardInterrupt
+
     def _compare(self, say: Progress) -> None:
         """The other models, on the same folds."""
         self._task = Task(
@@ -283,12 +322,16 @@ class Study:
         elif self.best_ is not self.chosen_:
             name = f"optimal tree, {_leaves(self.best_)}"
             ours.append(self._as_peer(self.best_, name, "best on the folds"))
+        cards: list[Peer] = []
+        if self.card_ is not None:
+            cards.append(peer_of(self.card_, self.card_size_, self._table.take(self._test)))
         open_searches = any(not c.proven or c.open_folds for c in self.candidates_)
         if open_searches and self.status_ == "optimal":
             self.status_ = "time_limit"
         self.comparison_: list[Row] = compare(
-            [*ours, *self._peers],
+            [*ours, *cards, *self._peers],
             n_ours=len(ours),
+            n_cards=len(cards),
             train_codes=self._codes[self._train],
             test_codes=self._codes[self._test],
             classes=self.classes_,
@@ -315,24 +358,8 @@ class Study:
         import pandas as pd
 
         self.results_ = pd.DataFrame([row.to_dict() for row in self.comparison_])
-        self.frontier_ = pd.DataFrame(
-            [
-                {
-                    "leaves": c.leaves,
-                    "max_depth": c.max_depth,
-                    "regularization": c.regularization,
-                    "objective": c.estimator.objective_,
-                    "lower_bound": c.estimator.lower_bound_,
-                    "gap": c.estimator.gap_,
-                    "status": c.estimator.status_,
-                    "cv_mean": c.mean,
-                    "cv_error": c.error,
-                    "unproven_folds": c.open_folds,
-                    "chosen": c is self.chosen_,
-                }
-                for c in self.candidates_
-            ]
-        )
+        rows = [c.to_dict() | {"chosen": c is self.chosen_} for c in self.candidates_]
+        self.frontier_ = pd.DataFrame(rows)
 
     @property
     def table_(self) -> Table:

@@ -26,17 +26,19 @@ class CardLattice {
     CardLattice(const CardProblem& problem, CardBeam& beam, Control& control) : problem_(problem), beam_(beam), control_(control) {}
 
     // Improves beam.best by any better card on the support. Returns a bound on those that were not looked at:
-    // infinite where none can be better by more than `slack`; the bound of the support where it was stopped.
+    // infinite where none can be better by more than `slack`, which shrinks with the loss of the best card; the
+    // bound of the support where it was stopped.
     double run(const Support& support, double slack) {
         const int k = static_cast<int>(support.size());
         const Patterns patterns(problem_, support);
         const double bound = fitted_bound(support, patterns.block);
-        if (bound >= beam_.best.loss - slack) return kInfinity;
-        beam_.round(support, true);
-        if (bound >= beam_.best.loss - slack) return kInfinity;
-        if (problem_.real) return bound >= beam_.best.loss - slack ? kInfinity : bound;
-        support_ = &support;
         slack_ = slack;
+        relative_slack_ = slack / beam_.best.loss;
+        if (bound >= cutoff()) return kInfinity;
+        beam_.round(support, true);
+        if (bound >= cutoff()) return kInfinity;
+        if (problem_.real) return bound;
+        support_ = &support;
         bound_ = bound;
         k_ = k;
         CardScorer scorer(problem_, support, patterns.block);
@@ -65,6 +67,12 @@ class CardLattice {
 
   private:
     static constexpr std::size_t kBatch = 1 << 16;
+
+    // Where a proof stops: losses are known to 1e-13 of the total at best.
+    double cutoff() const {
+        const double best = beam_.best.loss;
+        return best - std::min(slack_, std::max(relative_slack_ * best, 1e-13 * problem_.rows.total));
+    }
 
     // The least value of the plane at z_ over the box of the support; keeps the curvatures.
     double plane_bound(const Support& support, const Block& patterns) {
@@ -248,12 +256,12 @@ class CardLattice {
                 inner += image * along_[i];
             }
             const Calibration card = scorer_->evaluate(points, norm > 0 ? std::max(0.0, inner / norm) : .01, fit_.intercept(),
-                                                       beam_.best.loss - slack_);
+                                                       cutoff());
             if (card.loss < beam_.best.loss) {
                 take(points, card);
                 if (radius_ < kInfinity) update_radius();
             }
-            if (card.bound < beam_.best.loss - slack_) unproven_ = std::min(unproven_, card.bound);  // not converged
+            if (card.bound < cutoff()) unproven_ = std::min(unproven_, card.bound);  // not converged
         }
         found_.clear();
     }
@@ -279,7 +287,7 @@ class CardLattice {
     std::vector<std::vector<double>> dependent_;
     std::vector<int> points_;
     std::vector<std::pair<double, std::vector<int>>> found_;
-    double bound_ = 0, slack_ = 0, unproven_ = kInfinity, rho2_ = 0, radius_ = 0, margin_ = 0;
+    double bound_ = 0, slack_ = 0, relative_slack_ = 0, unproven_ = kInfinity, rho2_ = 0, radius_ = 0, margin_ = 0;
     int k_ = 0;
     bool stopped_ = false;
     std::uint64_t polls_ = 0;

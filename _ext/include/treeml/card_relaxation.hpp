@@ -24,6 +24,7 @@ namespace treeml {
 // Which terms a node has decided, and how many of the open ones may still be used.
 struct CardNode {
     std::vector<Use> use;
+    std::vector<char> needed;  // of every group of terms: whether one of it must be used
     int left = 0;
 
     int count(Use what) const { return static_cast<int>(std::count(use.begin(), use.end(), what)); }
@@ -52,6 +53,7 @@ class CardRelaxation {
         for (auto* rows : {&z_, &r_, &v_, &dz_, &trial_}) rows->resize(block_.n_padded);
         for (auto* rows : {&v32_, &t32_}) rows->resize(block_.n_padded);
         cheap_ = double(block_.n_rows) * (d_ + 1) * (d_ + 1) < 2.5e6;
+        for (int j = 0; j < d_; ++j) all_.push_back(j);
         hessian_.assign(std::size_t(d_ + 1) * (d_ + 1), 0.0);
         box_changed();
     }
@@ -87,8 +89,8 @@ class CardRelaxation {
     void refresh(const Relaxed& at) {
         logits(at);
         block_.kernels->derivatives(block_.n_padded, z_.data(), block_.positive, block_.weight, r_.data(), v_.data());
-        std::vector<int> all;
-        for (int j = 0; j <= d_; ++j) all.push_back(j);
+        std::vector<int> all = all_;
+        all.push_back(d_);
         hessian(all, hessian_);
         have_hessian_ = true;
     }
@@ -97,7 +99,7 @@ class CardRelaxation {
     Relaxed bound(const CardNode& node, const Relaxed& near, double cutoff, int tries) {
         Relaxed at = near, best;
         const double total = problem_.rows.total;
-        const double tolerance = cheap_ ? 1e-10 * total : std::max(1e-9 * total, 4e-5 * std::max(cutoff - near.bound, 0.0));
+        const double tolerance = cheap_ ? 1e-10 * total : std::max(1e-10 * total, 1e-7 * std::max(cutoff - near.bound, 0.0));
         const double left = std::max(node.left, 1);
         double low = 0, low_used = 0, high = -1, high_used = 0, lambda = std::max(near.lambda, 0.0);
         for (int t = 0; t < tries; ++t) {
@@ -158,8 +160,7 @@ class CardRelaxation {
 
     void logits(const Relaxed& at) {
         std::fill(z_.begin(), z_.end(), at.intercept);
-        for (int j = 0; j < d_; ++j)
-            if (at.beta[j] != 0) block_.add(j, at.beta[j], z_.data());
+        block_.add(all_, at.beta, z_.data());
     }
 
     // Gram matrix of the columns `which` (d: the intercept), ascending, with the curvatures v_ as weights.
@@ -356,12 +357,16 @@ class CardRelaxation {
         std::fill(dz_.begin(), dz_.end(), by0);
         double fall = -gradient0_ * by0;
         penalty_change_ = 0;
+        moved_.clear();
+        moves_.clear();
         for (int j : working_) {
             if (j == d_ || x_[j] == at.beta[j]) continue;
             fall -= gradient_[j] * (x_[j] - at.beta[j]);
             penalty_change_ += penalty(node, at.lambda, j, x_[j]) - penalty(node, at.lambda, j, at.beta[j]);
-            block_.add(j, x_[j] - at.beta[j], dz_.data());
+            moved_.push_back(j);
+            moves_.push_back(x_[j] - at.beta[j]);
         }
+        block_.add(moved_, moves_, dz_.data());
         return fall - penalty_change_;
     }
 
@@ -387,7 +392,8 @@ class CardRelaxation {
     double spread_ = 0, gradient0_ = 0, loss_ = 0, penalty_change_ = 0;
     std::vector<double> z_, r_, v_, dz_, trial_, hessian_, local_, gradient_, cost_, open_, dots_, x_, model_;
     std::vector<float> v32_, t32_;
-    std::vector<int> terms_, working_, active_;
+    std::vector<double> moves_;
+    std::vector<int> all_, terms_, working_, active_, moved_;
     Cholesky cholesky_;
 };
 

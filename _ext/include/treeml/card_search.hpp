@@ -3,7 +3,9 @@
 // A node fixes some terms as used and some as not; its bound is that of card_relaxation.hpp. Costs c_j of one
 // plane also decide terms: leaving out a term among the `left` largest costs raises the bound by its cost minus
 // the next one, using another by the smallest of the chosen minus its cost. A node with as many open terms as
-// may be used is a support, which the lattice search of card_lattice.hpp ends.
+// may be used is a support, which the lattice search of card_lattice.hpp ends. Nodes are split on groups of kindred
+// terms first (card_groups.hpp): one child uses none of the group, the other one at least one term; when the
+// groups that must be used take all terms that are left, the others are out.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 
 #include "treeml/card_beam.hpp"
 #include "treeml/card_boxes.hpp"
+#include "treeml/card_groups.hpp"
 #include "treeml/card_lattice.hpp"
 #include "treeml/card_relaxation.hpp"
 
@@ -40,7 +43,7 @@ class CardSearch {
 
     CardSearch(const CardProblem& problem, Control& control)
         : problem_(problem), control_(control), beam_(problem, control), relaxation_(problem, control),
-          lattice_(problem, beam_, control) {}
+          lattice_(problem, beam_, control), groups_(problem) {}
 
     CardSearchResult run(double gap_tol, double time_limit) {
         CardSearchResult out;
@@ -72,7 +75,7 @@ class CardSearch {
         bool leaf = false;
 
         bool operator<(const Open& other) const { return bound > other.bound; }  // for heaps: the least bound on top
-        std::int64_t bytes() const { return sizeof(Open) + node.use.size() + sizeof(float) * beta.size(); }
+        std::int64_t bytes() const { return sizeof(Open) + node.use.size() + node.needed.size() + sizeof(float) * beta.size(); }
     };
 
     double tolerance() const {
@@ -142,6 +145,7 @@ class CardSearch {
     CardNode start() const {
         CardNode root;
         root.use.assign(problem_.rows.n_terms, Use::open);
+        root.needed.assign(groups_.size(), 0);
         if (!problem_.constraints.propagate(root.use)) root.use.clear();
         root.left = std::min(problem_.constraints.max_features, problem_.rows.n_terms) -
                     static_cast<int>(std::count(root.use.begin(), root.use.end(), Use::in));
@@ -240,19 +244,55 @@ class CardSearch {
             last_terms(node, bound, at);
             return;
         }
-        int best = -1;
-        double score = -1;
-        for (int j = 0; j < problem_.rows.n_terms; ++j) {
-            if (node.use[j] != Use::open) continue;
-            const double s = at.beta[j] * at.beta[j] * relaxation_.curvature(j) + 1e-9 * std::abs(at.gradient[j]);
-            if (s > score) score = s, best = j;
+        split(node, bound, at);
+    }
+
+    // On the group whose part in the logits varies most, while there is one that may or may not be used; then on
+    // the terms of groups that must.
+    void split(const CardNode& node, double bound, const Relaxed& at) {
+        int group = -1, term = -1;
+        double group_score = -1, term_score = -1;
+        for (int g = 0; g < groups_.size(); ++g) {
+            std::vector<int> open;
+            bool in = false;
+            for (int j : groups_.members[g]) {
+                if (node.use[j] == Use::open) open.push_back(j);
+                in |= node.use[j] == Use::in;
+            }
+            if (open.empty()) continue;
+            if (!in && !node.needed[g]) {
+                const double score = variation(open, at);
+                if (score > group_score) group_score = score, group = g;
+            }
+            for (int j : open) {
+                const double score = variation({j}, at) + 1e-9 * std::abs(at.gradient[j]);
+                if (score > term_score) term_score = score, term = j;
+            }
         }
-        for (Use to : {Use::in, Use::out}) {
+        for (bool use : {true, false}) {
             CardNode child = node;
-            child.use[best] = to;
-            child.left -= to == Use::in;
+            if (group >= 0 && use) {
+                child.needed[group] = 1;
+            } else if (group >= 0) {
+                for (int j : groups_.members[group]) child.use[j] = Use::out;
+            } else {
+                child.use[term] = use ? Use::in : Use::out;
+                child.left -= use;
+            }
             if (settle(child)) add(child, bound, at);
         }
+    }
+
+    // Weighted variance of the logits that some terms contribute, times the weight: what their absence costs, at
+    // least where the others cannot stand in.
+    double variation(const std::vector<int>& terms, const Relaxed& at) const {
+        const int intercept = problem_.rows.n_terms;
+        double square = 0, sum = 0;
+        for (int a : terms) {
+            sum += at.beta[a] * relaxation_.entry(a, intercept);
+            for (int b : terms) square += at.beta[a] * at.beta[b] * relaxation_.entry(a, b);
+        }
+        return square - sum * sum / std::max(relaxation_.entry(intercept, intercept), 1e-300);
     }
 
     static Relaxed point(const Open& open) {
@@ -284,15 +324,47 @@ class CardSearch {
         }
     }
 
-    // What the constraints conclude, and the count; false where no card is left.
+    // What constraints and needed groups conclude, and the count; false where no card is left.
     bool settle(CardNode& node) const {
-        if (problem_.constraints.on_supports()) {
-            const int before = node.count(Use::in);
-            if (!problem_.constraints.propagate(node.use)) return false;
-            node.left -= node.count(Use::in) - before;
+        for (bool changed = true; changed;) {
+            changed = false;
+            const int before = node.count(Use::in), open = node.count(Use::open);
+            if (problem_.constraints.on_supports()) {
+                if (!problem_.constraints.propagate(node.use)) return false;
+                node.left -= node.count(Use::in) - before;
+            }
+            if (!settle_groups(node) || node.left < 0) return false;
+            if (node.left == 0) std::replace(node.use.begin(), node.use.end(), Use::open, Use::out);
+            changed = node.count(Use::open) != open;
         }
-        if (node.left < 0) return false;
-        if (node.left == 0) std::replace(node.use.begin(), node.use.end(), Use::open, Use::out);
+        return true;
+    }
+
+    bool settle_groups(CardNode& node) const {
+        std::vector<char> missing(groups_.size(), 0);  // needed groups that have no term yet
+        int n_missing = 0;
+        for (int g = 0; g < groups_.size(); ++g) {
+            if (!node.needed[g]) continue;
+            int last = -1, n_open = 0;
+            bool in = false;
+            for (int j : groups_.members[g]) {
+                in |= node.use[j] == Use::in;
+                if (node.use[j] == Use::open) last = j, ++n_open;
+            }
+            if (in) continue;
+            if (n_open == 0) return false;
+            if (n_open == 1) {
+                node.use[last] = Use::in;
+                --node.left;
+                continue;
+            }
+            missing[g] = 1;
+            ++n_missing;
+        }
+        if (n_missing > node.left) return false;
+        if (n_missing == node.left)
+            for (int j = 0; j < problem_.rows.n_terms; ++j)
+                if (node.use[j] == Use::open && !missing[groups_.of[j]]) node.use[j] = Use::out;
         return true;
     }
 
@@ -318,6 +390,7 @@ class CardSearch {
     CardBeam beam_;
     CardRelaxation relaxation_;
     CardLattice lattice_;
+    TermGroups groups_;
     std::vector<Open> open_;
     double lower_ = 0, unfinished_ = kInfinity;
     std::uint64_t searched_ = 0;

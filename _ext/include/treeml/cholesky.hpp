@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 namespace treeml {
@@ -14,21 +15,23 @@ class Cholesky {
         n_ = n;
         a_ = std::move(matrix);
         left_out_.assign(n, 0);
+        diagonal_.resize(n);
+        column_.resize(n);
+        for (int j = 0; j < n; ++j) diagonal_[j] = a_[j * n + j];
         for (int j = 0; j < n; ++j) {
-            const double diagonal = a_[j * n + j];
-            double pivot = diagonal;
-            for (int l = 0; l < j; ++l) pivot -= a_[j * n + l] * a_[j * n + l];
-            if (!(pivot > relative * diagonal && pivot > 1e-280)) {
+            const double pivot = a_[j * n + j];
+            if (!(pivot > relative * diagonal_[j] && pivot > 1e-280)) {
                 left_out_[j] = 1;
                 for (int i = j; i < n; ++i) a_[i * n + j] = 0;
                 continue;
             }
             const double root = std::sqrt(pivot);
             a_[j * n + j] = root;
-            for (int i = j + 1; i < n; ++i) {
-                double sum = a_[i * n + j];
-                for (int l = 0; l < j; ++l) sum -= a_[i * n + l] * a_[j * n + l];
-                a_[i * n + j] = sum / root;
+            for (int i = j + 1; i < n; ++i) column_[i] = a_[i * n + j] /= root;
+            for (int i = j + 1; i < n; ++i) {  // what column j explains of the rest, row by row
+                const double factor = column_[i];
+                double* row = a_.data() + std::size_t(i) * n;
+                for (int l = j + 1; l <= i; ++l) row[l] -= factor * column_[l];
             }
         }
     }
@@ -61,7 +64,7 @@ class Cholesky {
 
   private:
     int n_ = 0;
-    std::vector<double> a_;
+    std::vector<double> a_, diagonal_, column_;
     std::vector<char> left_out_;
 };
 

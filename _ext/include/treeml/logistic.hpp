@@ -41,6 +41,7 @@ struct LogisticKernels {
     void (*four_two_dots_bytes)(int, const std::uint8_t* const*, const float*, const float*, double*);
     void (*four_dots_bytes)(int, const std::uint8_t* const*, const double*, double*);
     void (*four_dots_bytes_floats)(int, const std::uint8_t* const*, const float*, double*);
+    void (*add_four_bytes)(int, const std::uint8_t* const*, const double*, double*);
 };
 
 namespace logistic_portable {
@@ -96,6 +97,23 @@ struct Block {
     void add(int j, double factor, double* z) const {
         if (columns[j].bytes) kernels->add_bytes(n_padded, columns[j].bytes, factor, z);
         else kernels->add_values(n_padded, columns[j].values, factor, z);
+    }
+    // z += sum over a of factors[a] x column which[a].
+    void add(const std::vector<int>& which, const std::vector<double>& factors, double* z) const {
+        const std::uint8_t* four[4];
+        double by[4];
+        int waiting = 0;
+        for (std::size_t a = 0; a < which.size(); ++a) {
+            if (factors[a] == 0) continue;
+            if (!columns[which[a]].bytes) {
+                add(which[a], factors[a], z);
+                continue;
+            }
+            four[waiting] = columns[which[a]].bytes;
+            by[waiting++] = factors[a];
+            if (waiting == 4) kernels->add_four_bytes(n_padded, four, by, z), waiting = 0;
+        }
+        for (int b = 0; b < waiting; ++b) kernels->add_bytes(n_padded, four[b], by[b], z);
     }
     double weigh(int j, const float* v, float* t) const {
         return columns[j].bytes ? kernels->weigh_bytes(n_padded, columns[j].bytes, v, t)

@@ -198,6 +198,14 @@ TREEML_TARGET static void add_values(int n, const double* column, double factor,
     add_of(n, column, factor, z);
 }
 
+// z += factors x four columns of bytes.
+TREEML_TARGET static void add_four_bytes(int n, const std::uint8_t* const* columns, const double* factors, double* z) {
+    const Four a = fill4(factors[0]), b = fill4(factors[1]), c = fill4(factors[2]), d = fill4(factors[3]);
+    for (int i = 0; i < n; i += 4)
+        store4(z + i, load4(z + i) + ((a * load4(columns[0] + i) + b * load4(columns[1] + i)) +
+                                      (c * load4(columns[2] + i) + d * load4(columns[3] + i))));
+}
+
 // t = column x v as floats, and its sum: one row of a Gram matrix is dots with t. Precision does not matter
 // there: a Hessian only gives directions and metrics, never a bound.
 template <class T>
@@ -287,7 +295,8 @@ TREEML_TARGET static void four_dots_bytes_floats(int n, const std::uint8_t* cons
 static const LogisticKernels& kernels() {
     static const LogisticKernels all{derivatives, loss_of,      line_sums,        dot_bytes,         dot_values,
                                      add_bytes,   add_values,   weigh_bytes,      weigh_values,      dot_bytes_floats,
-                                     dot_values_floats, four_two_dots_bytes, four_dots_bytes, four_dots_bytes_floats};
+                                     dot_values_floats, four_two_dots_bytes, four_dots_bytes, four_dots_bytes_floats,
+                                     add_four_bytes};
     return all;
 }
 

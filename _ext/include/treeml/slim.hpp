@@ -67,7 +67,7 @@ class SlimSearch {
         if (some && !problem_.linear.empty() && state_.best.cost == kInfinite) return {};  // another search is better
         if (some) {
             if (state_.proven < state_.cutoff()) SlimStart<T>(state_, *patterns_, merge_).run(most_terms_);
-            complete = state_.proven >= state_.cutoff() || (scan_all() && search_pool(0));
+            complete = state_.proven >= state_.cutoff() || (scan_all() && search_pool(0, true));
         } else {
             complete = true;
         }
@@ -170,17 +170,18 @@ class SlimSearch {
         if (bound >= cutoff) return true;
         pool_.add(bound, support);
         if (pool_.bytes() <= options_.pool_bytes) return true;
-        return search_pool(options_.pool_bytes / 2);
+        return search_pool(options_.pool_bytes / 2, false);
     }
 
-    // Searches what is in the pool until it is no larger than `bytes`; false where stopped.
-    bool search_pool(std::int64_t bytes) {
-        while (!pool_.empty() && (bytes == 0 || pool_.bytes() > bytes)) {
+    // Searches the pool by halves until it is no larger than `bytes`. last: all supports have been scanned, so it is
+    // searched to its end, and its least bound is one of all cards. False where stopped.
+    bool search_pool(std::int64_t bytes, bool last) {
+        while (!pool_.empty() && (last || pool_.bytes() > bytes)) {
             bool stopped = false;
             pool_.drain(
-                bytes ? kBatch : std::numeric_limits<std::size_t>::max(),
+                last ? pool_.size() : pool_.size() / 2 + 1,
                 [&](Cost bound, const std::vector<int>& support) {
-                    if (!bytes) state_.prove(std::min(bound, state_.cutoff()));
+                    if (last) state_.prove(std::min(bound, state_.cutoff()));
                     Cost lower = 0;
                     const SlimCard card = patterns_->takes(support) ? patterns_->solve(support, state_.cutoff(), lower)
                                                                     : merge_.solve(support, state_.cutoff(), lower);
@@ -193,8 +194,6 @@ class SlimSearch {
         }
         return true;
     }
-
-    static constexpr std::size_t kBatch = 10000;
 
     const SlimProblem& problem_;
     const SlimOptions& options_;

@@ -168,9 +168,11 @@ class SlimMerge {
             if (!w || !(can_up || can_down)) continue;
             points_[t] = w;
             const std::int64_t now = sum + std::abs(w);
+            const bool hope_up = can_up && linear_hope(t + 1, 1), hope_down = can_down && linear_hope(t + 1, -1);
+            if (!hope_up && !hope_down) continue;
             if (problem_.columns[j].zero_one) merge(t, w);
             else sort(t, w);
-            look(t + 1, now, can_up, can_down);
+            look(t + 1, now, hope_up, hope_down);
         }
     }
 
@@ -193,6 +195,25 @@ class SlimMerge {
             accept(errors_down, sum);
             for (int& w : points_) w = -w;
         }
+    }
+
+    // Whether points of the first t terms, times sign, leave hope for the linear constraints on points alone.
+    bool linear_hope(int t, int sign) const {
+        for (const SlimLinear& row : problem_.linear) {
+            if (row.of_cut != 0) continue;
+            double least = 0, most = 0, size = 1;
+            for (int i = 0; i < n_; ++i) {
+                const int j = support_[i];
+                const double a = row.of_term[j];
+                const double x = a * (i < t ? sign * points_[i] : problem_.constraints.low[j]);
+                const double y = a * (i < t ? sign * points_[i] : problem_.constraints.high[j]);
+                least += std::min(x, y);
+                most += std::max(x, y);
+                size += std::max(std::abs(x), std::abs(y));
+            }
+            if (most < row.low - 1e-12 * size || least > row.high + 1e-12 * size) return false;
+        }
+        return true;
     }
 
     void accept(Cost errors, std::int64_t sum) {

@@ -12,6 +12,7 @@ class SlimPool {
     explicit SlimPool(Control& control) : control_(control) {}
 
     bool empty() const { return bounds_.empty(); }
+    std::size_t size() const { return bounds_.size(); }
     std::int64_t bytes() const {
         return std::int64_t(bounds_.capacity()) * 12 + std::int64_t(sizes_.capacity()) * 9 +
                std::int64_t(terms_.capacity()) * 2;

@@ -168,7 +168,7 @@ class SlimCut {
     void end() { look(double(last_), kNone); }
 
   private:
-    static constexpr double kNone = std::numeric_limits<double>::infinity(), kRounding = 1e-12;
+    static constexpr double kNone = std::numeric_limits<double>::infinity(), kRounding = 1e-12, kStrictly = 1e-6;
 
     // The cuts from a on, below b.
     void look(double a, double b) {
@@ -178,7 +178,7 @@ class SlimCut {
         double at = a == -kNone ? b - 1 : b == kNone ? a + 1 : (a + b) / 2;
         if (!problem_.linear.empty()) {
             at = std::min(std::max(at, low_), high_);
-            if (low_ > high_ || at < a || at >= b) return;
+            if (low_ > high_ || at < a || at > b - kStrictly) return;
         }
         best = errors_;
         cut = at;

@@ -24,6 +24,7 @@ class SlimTables {
         for (int r = 0; r <= kMostTerms; ++r) {
             auto& sums = sums_[r];
             sums.assign(d_ + 1, 0);
+            if (choose_real(d_, r) > kMostSets) break;  // larger sets are not asked for
             for (int x = 0; x < d_; ++x) sums[x + 1] = sums[x] + choose(d_ - 1 - x, r);
         }
         tables_.resize(1);
@@ -58,6 +59,8 @@ class SlimTables {
     }
 
   private:
+    static constexpr double kMostSets = 1e12;
+
     static double choose_real(int n, int k) {
         if (k < 0 || k > n) return 0;
         double out = 1;
