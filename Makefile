@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BUILT := $(VENV)/.built
-SOURCES := $(wildcard _ext/*.pyx _ext/include/treeml/*) setup.py pyproject.toml constraints.txt
+SOURCES := $(wildcard _ext/*.pyx _ext/*.pxi _ext/include/treeml/*) setup.py pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test lint types oracle bench docs clean

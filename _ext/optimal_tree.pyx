@@ -1,27 +1,15 @@
 # distutils: language = c++
 """Door to optimal_tree.hpp: spans in, the tree and its bound out."""
 
-from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint64_t
-from libcpp cimport bool as cbool
-from libcpp.vector cimport vector
+from libc.stdint cimport uint64_t
+
+include "control.pxi"
 
 cdef extern from "<span>" namespace "std" nogil:
     cdef cppclass word_span "std::span<const std::uint64_t>":
         word_span(const uint64_t*, size_t)
     cdef cppclass int64_span "std::span<const std::int64_t>":
         int64_span(const int64_t*, size_t)
-
-cdef extern from "treeml/control.hpp" namespace "treeml" nogil:
-    cdef cppclass Progress:
-        double seconds
-        int64_t upper, lower
-    cdef cppclass Control:
-        ctypedef cbool (*Interrupted)(void*) noexcept nogil
-        Control(double, int64_t, int64_t, Interrupted, void*)
-        int64_t polls()
-        double elapsed()
-        vector[Progress] progress()
 
 cdef extern from "treeml/optimal_tree.hpp" namespace "treeml" nogil:
     cdef cppclass BinaryDataset:
@@ -76,34 +64,6 @@ cdef extern from *:
         const BinaryDataset&, const Misclassification&, const BoundSwitches&, cbool) except + nogil
     int stop_code "treeml::stop_code"(const OptimalTreeResult&) nogil
     const char* active_isa "treeml::active_isa"() nogil
-
-
-cdef class _Watch:
-    """What the calling thread does while a search runs: signals, and progress to a callable."""
-
-    cdef Control* control
-    cdef object callback
-    cdef list raised
-
-    cdef bint look(self):
-        cdef vector[Progress] progress
-        try:
-            PyErr_CheckSignals()
-            if self.callback is not None:
-                progress = self.control.progress()
-                if progress.size():
-                    self.callback(
-                        self.control.elapsed(), progress.back().upper, progress.back().lower
-                    )
-        except BaseException as error:  # whatever is raised, the search must end first
-            self.raised.append(error)
-            return True
-        return False
-
-
-cdef cbool _look(void* watch) noexcept nogil:
-    with gil:
-        return (<_Watch>watch).look()
 
 
 def isa():

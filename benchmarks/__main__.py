@@ -1,8 +1,9 @@
-"""``make bench``: optimal trees and Rashomon sets, every library in an environment of its own.
+"""``make bench``: trees, sets and scorecards, every library in an environment of its own.
 
-Four studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+Five studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
 depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
-and size of Rashomon sets) and ``growth`` (time and memory against rows, columns and depth).
+and size of Rashomon sets), ``scores`` (loss, bound and time of scorecards) and ``growth`` (time and
+memory against rows, columns and depth).
 ``page`` makes the tables and plots of docs from them.
 """
 
@@ -19,7 +20,7 @@ from benchmarks.problems import bundled, folder
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ["trees", "gap", "sets", "growth", "page"]
+    names = ["trees", "gap", "sets", "scores", "growth", "page"]
     parser.add_argument("study", nargs="*", help=f"of {names}; all where none is named")
     parser.add_argument("--data", type=Path, help="folder of 0/1 csv files, class first")
     parser.add_argument("--library", nargs="+", choices=list(LIBRARIES), default=list(LIBRARIES))
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--set-depth", type=int, nargs="+", default=[3, 4])
     parser.add_argument("--set-regularization", type=float, default=0.01)
     parser.add_argument("--epsilon", type=float, nargs="+", default=[0.05, 0.1, 0.2])
+    parser.add_argument("--terms", type=int, nargs="+", default=[3, 5, 7, 10])
     parser.add_argument("--limit", type=float, default=30.0, help="seconds of a fit")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
@@ -43,6 +45,8 @@ def main() -> None:
             studies.gap(Path(place), problems, options)
         if "sets" in chosen:
             studies.sets(Path(place), problems, options)
+        if "scores" in chosen:
+            studies.scores(Path(place), problems, options)
         if "growth" in chosen:
             studies.growth(Path(place), options)
     if "page" in chosen:

@@ -112,6 +112,26 @@ def _of_set(row: Row | None, ours: Row, figure: str) -> str:
     return text if row["trees"] == ours["trees"] else f"{text}, {_number(row['trees'])} trees"
 
 
+def _scores(rows: list[Row]) -> list[str]:
+    lines = _head("problem", "rows x columns", "loss", "terms", "library", "CPU s", "first fit, s",
+                  "objective", "lower bound", "gap")  # fmt: skip
+    for row in rows:
+        shown = [row["problem"], f"{row['rows']} x {row['columns']}", row["loss"], row["terms"]]
+        figures = [row["failure"] or f"{float(row['cpu_seconds']):.2g}"]
+        figures += [f"{float(row['first_seconds']):.2g}" if row["first_seconds"] else ""]
+        figures += [row["objective"], row["bound"], _gap_of(row)]
+        lines.append(_line([*shown, row["library"], *figures]))
+    return lines
+
+
+def _gap_of(row: Row) -> str:
+    if not row["bound"] or not row["objective"]:
+        return ""
+    objective, bound = float(row["objective"]), float(row["bound"])
+    gap = (objective - bound) / objective if objective > 0 else 0.0
+    return "closed" if gap < 1e-6 else f"{100 * gap:.1f} %"
+
+
 def _number(text: str) -> str:
     """A number of trees, short where it is long."""
     return f"{int(text):,}" if len(text) < 13 else f"{int(text):.3e}"
@@ -145,5 +165,6 @@ _TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "trees": _trees,
     "gap": _gap,
     "sets": _sets,
+    "scores": _scores,
     "growth": _growth,
 }

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.libraries import LIBRARIES, Task
+from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +31,7 @@ def python_of(name: str, packages: tuple[str, ...]) -> Path:
     """The interpreter of an environment with these packages, which is made the first time."""
     if not packages:
         return Path(sys.executable)
-    home = ROOT / "build" / "peers" / name
+    home = ROOT / "build" / "peers" / name.replace(" ", "_")
     python = home / "bin" / "python"
     done = home / "packages.txt"
     if not done.exists() or done.read_text() != "\n".join(packages):
@@ -57,8 +58,17 @@ def count(file: Path, library: str, task: SetTask) -> dict:
     return _run("benchmarks.sets", file, library, SETS[library][0], task)
 
 
+def score(file: Path, library: str, task: ScoreTask) -> dict:
+    """One fit of a scorecard."""
+    return _run("benchmarks.scores", file, library, SCORES[library][1], task)
+
+
 def _run(
-    module: str, file: Path, library: str, packages: tuple[str, ...], task: Task | SetTask
+    module: str,
+    file: Path,
+    library: str,
+    packages: tuple[str, ...],
+    task: Task | SetTask | ScoreTask,
 ) -> dict:
     try:
         python = python_of(library, packages)
@@ -113,7 +123,7 @@ def in_turn(
             continue
         median = {
             key: statistics.median(run[key] for run in good)
-            for key in ("cpu", "wall", "megabytes")
+            for key in ("cpu", "first", "wall", "megabytes")
             if key in good[0]
         }
         out[name] = good[0] | median | {"runs": len(good)}

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.libraries import LIBRARIES, Task
-from benchmarks.runs import count, in_turn, save, write
+from benchmarks.runs import count, in_turn, save, score, write
+from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
 
 Problems = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -84,6 +85,33 @@ def sets(place: Path, problems: Problems, options: argparse.Namespace) -> None:
                     )
                     print(*rows[-1].values(), flush=True)
         write("sets.csv", rows)
+
+
+def scores(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """Scorecards by number of terms: log loss, and 0-1 loss with five terms."""
+    rows = []
+    for name, (X, y) in problems.items():
+        if len(np.unique(y)) != 2:
+            continue
+        file = save(place, name, X, y)
+        tasks = [ScoreTask("logistic", k, options.limit) for k in options.terms]
+        for task in [*tasks, ScoreTask("0-1", 5, options.limit)]:
+            asked = [n for n, (loss, _, _) in SCORES.items() if loss == task.loss]
+            for library, run in in_turn(file, asked, task, options.repeat, score).items():
+                known = "cpu" in run
+                bound = run.get("bound")
+                rows.append(
+                    _shape(name, X)
+                    | {"loss": task.loss, "terms": task.terms, "library": library}
+                    | {"cpu_seconds": f"{run['cpu']:.5f}" if known else ""}
+                    | {"first_seconds": f"{run['first']:.5f}" if known else ""}
+                    | {"megabytes": f"{run['megabytes']:.1f}" if known else ""}
+                    | {"objective": f"{run['objective']:.7f}" if known else ""}
+                    | {"bound": "" if bound is None else f"{bound:.7f}"}
+                    | {"failure": run.get("failure", "")}
+                )
+                print(*rows[-1].values(), flush=True)
+        write("scores.csv", rows)
 
 
 def _optimum(X: np.ndarray, y: np.ndarray, depth: int, leaf_cost: int) -> int:

@@ -11,7 +11,7 @@ from treeml import ir
 from treeml.certificate import CardCertificate, Certificate
 
 if TYPE_CHECKING:
-    from treeml.estimators.scoring import ScorecardClassifierBase
+    from treeml.estimators.scorecard import ScorecardClassifierBase
     from treeml.estimators.tree import OptimalTreeClassifier
 
 __all__ = ["load", "loads", "write"]

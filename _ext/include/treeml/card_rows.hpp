@@ -118,7 +118,24 @@ struct CardRows {
             }
             row_of[i] = table[at];
         }
+        sort(first, hashes);
         return first;
+    }
+
+    // Rows in the order of their hashes, which depends on their content alone: sums, and so ties between cards, are
+    // then the same for any order of the rows given.
+    void sort(std::vector<int>& first, const std::vector<std::uint64_t>& hashes) {
+        const int n = static_cast<int>(first.size());
+        std::vector<int> order(n), place(n), sorted(n);
+        for (int r = 0; r < n; ++r) order[r] = r;
+        std::sort(order.begin(), order.end(), [&](int a, int b) { return hashes[a] < hashes[b]; });
+        for (int r = 0; r < n; ++r) {
+            place[order[r]] = r;
+            sorted[r] = first[order[r]];
+        }
+        first = std::move(sorted);
+        for (int& row : row_of)
+            if (row >= 0) row = place[row];
     }
 
     // Row by row in blocks that stay in the cache: bytes and what the columns hold, then the doubles of those

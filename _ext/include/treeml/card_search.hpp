@@ -370,6 +370,12 @@ class CardSearch {
 
     // One more term may be used: each choice is a support, bounded by its own fit.
     void last_terms(const CardNode& node, double bound, const Relaxed& at) {
+        if (problem_.constraints.on_supports()) {  // a further term may be admitted nowhere
+            CardNode none = node;
+            std::replace(none.use.begin(), none.use.end(), Use::open, Use::out);
+            none.left = 0;
+            if (settle(none)) add(none, bound, at, true);
+        }
         for (int j = 0; j < problem_.rows.n_terms; ++j) {
             if (node.use[j] != Use::open) continue;
             CardNode child = node;

@@ -116,7 +116,7 @@ TREEML_TARGET static LogisticSums derivatives(int n, const double* z, const doub
         const Four up = (w - p) * (x < 0.0 ? small : inverse), down = p * (x < 0.0 ? inverse : small);
         const Four logarithm = log1p_unit(e);
         const Four r = up - down;  // weight x sigmoid - positive without cancellation
-        loss += w * (logarithm + (x > 0.0 ? x : fill4(0))) - p * x;
+        loss += w * logarithm + (x > 0.0 ? (w - p) * x : -p * x);
         dual += w * (logarithm + size * small);
         first += r;
         mass += up + down;
@@ -138,7 +138,7 @@ TREEML_TARGET static double loss_of(int n, const double* z, const double* positi
     Four loss = fill4(0);
     for (int i = 0; i < n; i += 4) {
         const Four x = load4(z + i), w = load4(weight + i), p = load4(positive + i);
-        loss += w * (log1p_unit(exp_negative(-absolute(x))) + (x > 0.0 ? x : fill4(0))) - p * x;
+        loss += w * log1p_unit(exp_negative(-absolute(x))) + (x > 0.0 ? (w - p) * x : -p * x);
     }
     return sum4(loss);
 }
@@ -158,7 +158,7 @@ TREEML_TARGET static LineSums line_sums(int n, const double* s, double slope, do
         const Four logarithm = log1p_unit(e);
         const Four up = (w - p) * (x < 0.0 ? small : inverse), down = p * (x < 0.0 ? inverse : small);
         const Four r = up - down, v = w * small * inverse, t = v * score;
-        loss += w * (logarithm + (x > 0.0 ? x : fill4(0))) - p * x;
+        loss += w * logarithm + (x > 0.0 ? (w - p) * x : -p * x);
         dual += w * (logarithm + size * small);
         mass += up + down;
         widest = size > widest ? size : widest;
