@@ -12,10 +12,9 @@ __all__ = ["SearchResult", "relative_gap"]
 
 
 def relative_gap(objective: float, lower_bound: float) -> float:
-    """(objective - lower_bound) / objective; 0 where both are 0."""
-    if objective <= 0:
-        return 0.0
-    return max(0.0, (objective - lower_bound) / objective)
+    """(objective - lower_bound) / objective; the difference itself for objectives below 1e-6."""
+    difference = max(0.0, objective - lower_bound)
+    return difference / objective if objective >= 1e-6 else difference
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

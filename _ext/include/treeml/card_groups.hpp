@@ -18,7 +18,7 @@ class TermGroups {
     std::vector<std::vector<int>> members;
     std::vector<int> of;  // group of every term
 
-    explicit TermGroups(const CardProblem& problem) {
+    void find(const CardProblem& problem) {
         const CardRows& rows = problem.rows;
         const int d = rows.n_terms, m = rows.n_padded;
         std::vector<double> column(m), both(d);

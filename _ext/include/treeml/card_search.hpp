@@ -43,7 +43,7 @@ class CardSearch {
 
     CardSearch(const CardProblem& problem, Control& control)
         : problem_(problem), control_(control), beam_(problem, control), relaxation_(problem, control),
-          lattice_(problem, beam_, control), groups_(problem) {}
+          lattice_(problem, beam_, control) {}
 
     CardSearchResult run(double gap_tol, double time_limit) {
         CardSearchResult out;
@@ -155,6 +155,7 @@ class CardSearch {
     void prove(double gap_tol, double time_limit, CardSearchResult& out) {
         const double begin = control_.elapsed();
         const double time = time_limit < 0 ? kInfinity : std::max(0.0, time_limit - begin);
+        groups_.find(problem_);
         CardNode root = start();
         Relaxed at = relaxation_.root(root, kInfinity);
         raise(at.bound);
