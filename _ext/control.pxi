@@ -1,4 +1,4 @@
-# What every door to a search includes: limits, and the calling thread's look at signals and progress.
+# What doors to searches include: limits, and the calling thread's look at signals and progress.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t

@@ -25,27 +25,33 @@ cdef extern from *:
     """
     #include "treeml/card_search.hpp"
     namespace treeml {
-    static CardRows* new_card_rows(const double* matrix, std::int64_t n, int n_terms, const std::int32_t* codes,
-                                   const double* weights) {
+    static CardRows* new_card_rows(const double* matrix, std::int64_t n, int n_terms,
+                                   const std::int32_t* codes, const double* weights) {
         const std::size_t rows = static_cast<std::size_t>(n);
-        return new CardRows({matrix, rows * n_terms}, n_terms, {codes, rows}, {weights, weights ? rows : 0}, true);
+        return new CardRows({matrix, rows * n_terms}, n_terms, {codes, rows},
+                            {weights, weights ? rows : 0}, true);
     }
-    static void weigh_card_rows(CardRows& rows, std::int64_t n, const std::int32_t* codes, const double* weights) {
+    static void weigh_card_rows(CardRows& rows, std::int64_t n, const std::int32_t* codes,
+                                const double* weights) {
         const std::size_t size = static_cast<std::size_t>(n);
-        rows.weigh({codes, size}, {weights, weights ? size : 0});
+        rows.weigh({codes, size}, {weights, size});
     }
-    static CardSearchResult search_risk_score(const CardRows& rows, const CardConstraints& constraints,
-                                              double max_logit, double fixed_slope, bool real, double gap_tol,
-                                              double time_limit, Control& control) {
+    static CardSearchResult search_risk_score(
+        const CardRows& rows, const CardConstraints& constraints, double max_logit,
+        double fixed_slope, bool real, double gap_tol, double time_limit, Control& control) {
         const CardProblem problem(rows, constraints, max_logit, fixed_slope, real);
         CardSearch search(problem, control);
         CardSearchResult out = search.run(gap_tol, time_limit);
         Card& card = out.card;  // back to columns as they were
-        for (std::size_t t = 0; t < card.support.size(); ++t)
-            card.intercept -= (real ? card.beta[t] : card.slope * card.points[t]) * rows.columns[card.support[t]].center;
+        for (std::size_t t = 0; t < card.support.size(); ++t) {
+            const double beta = real ? card.beta[t] : card.slope * card.points[t];
+            card.intercept -= beta * rows.columns[card.support[t]].center;
+        }
         return out;
     }
-    static int card_stop_code(const CardSearchResult& result) { return static_cast<int>(result.stop); }
+    static int card_stop_code(const CardSearchResult& result) {
+        return static_cast<int>(result.stop);
+    }
     }
     """
     cdef cppclass CardRows "treeml::CardRows":

@@ -10,6 +10,7 @@ Run as a worker: python -m benchmarks.scores FILE LIBRARY TASK-AS-JSON.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import statistics
 import sys
@@ -157,14 +158,19 @@ def _cpsat(X: np.ndarray, y: np.ndarray, task: ScoreTask) -> Found:
 
 
 _IMODELS = ("imodels==3.0.4", "six", "numba")
-SCORES: dict[str, tuple[str, tuple[str, ...], Fit]] = {
-    "treeml": ("logistic", (), _treeml),
-    "treeml, no proof": ("logistic", (), _treeml_no_proof),
-    "FastRiskScore": ("logistic", _IMODELS, _fastriskscore),
-    "FasterRisk": ("logistic", ("fasterrisk==0.1.10", "numpy<2"), _fasterrisk),
-    "treeml SLIM": ("0-1", (), _treeml),
-    "HiGHS": ("0-1", ("scipy>=1.15",), _highs),
-    "CP-SAT": ("0-1", ("ortools==9.15.6755",), _cpsat),
+SCORES: dict[str, tuple[str, tuple[str, ...], str, Fit]] = {
+    "treeml": ("logistic", (), "treeml", _treeml),
+    "treeml, no proof": ("logistic", (), "treeml", _treeml_no_proof),
+    "FastRiskScore": ("logistic", _IMODELS, "imodels", _fastriskscore),
+    "FasterRisk": (
+        "logistic",
+        ("fasterrisk==0.1.10", "numpy<2"),
+        "fasterrisk.fasterrisk",
+        _fasterrisk,
+    ),
+    "treeml SLIM": ("0-1", (), "treeml", _treeml),
+    "HiGHS": ("0-1", ("scipy>=1.15",), "scipy.optimize", _highs),
+    "CP-SAT": ("0-1", ("ortools==9.15.6755",), "ortools.sat.python.cp_model", _cpsat),
 }
 _SHORT, _REPEATS = 0.05, 20  # a shorter fit is repeated, and the median taken
 
@@ -174,7 +180,8 @@ def main() -> None:
 
     warnings.filterwarnings("ignore")
     file, name, text = sys.argv[1:]
-    task, fit = ScoreTask(**json.loads(text)), SCORES[name][2]
+    task, (_, _, module, fit) = ScoreTask(**json.loads(text)), SCORES[name]
+    importlib.import_module(module)
     with np.load(file) as data:
         X, y = np.ascontiguousarray(data["X"].astype(np.float64)), data["y"].astype(np.int32)
     if name == "FastRiskScore":  # compiled before the clock starts

@@ -96,7 +96,7 @@ def scores(place: Path, problems: Problems, options: argparse.Namespace) -> None
         file = save(place, name, X, y)
         tasks = [ScoreTask("logistic", k, options.limit) for k in options.terms]
         for task in [*tasks, ScoreTask("0-1", 5, options.limit)]:
-            asked = [n for n, (loss, _, _) in SCORES.items() if loss == task.loss]
+            asked = [n for n, (loss, *_) in SCORES.items() if loss == task.loss]
             for library, run in in_turn(file, asked, task, options.repeat, score).items():
                 known = "cpu" in run
                 bound = run.get("bound")

@@ -104,6 +104,11 @@ class CardBeam {
         }
     }
 
+    // Forgets fits where there are many; a long search comes by far more supports than it meets again.
+    void trim() {
+        if (seen_.size() > kMostFits) seen_.clear();
+    }
+
     void take(const Card& card) {
         if (card.loss < best.loss - 1e-9) best = card;
     }
@@ -115,6 +120,8 @@ class CardBeam {
     }
 
   private:
+    static constexpr std::size_t kMostFits = 1 << 14;
+
     // Whether a support fits all but perfectly: none is better.
     bool separated(const std::vector<Support>& starts) {
         return std::any_of(starts.begin(), starts.end(), [&](const Support& s) { return seen_[s].loss < 1e-6 * problem_.rows.total; });

@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "treeml/card_calibration.hpp"
 #include "treeml/card_fit.hpp"
 
 namespace treeml {

@@ -169,6 +169,7 @@ class CardSearch {
             if (good_enough(gap_tol)) return;
             if (control_.stop(true)) return;
             Open node = take();
+            beam_.trim();
             ++out.counters.nodes;
             if ((out.counters.nodes & 63) == 0) report();
             if (node.leaf) {
