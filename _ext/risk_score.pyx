@@ -17,7 +17,7 @@ cdef extern from "treeml/card_search.hpp" namespace "treeml" nogil:
         int64_t nodes, supports, planes, hessians, cards
     cdef cppclass CardSearchResult:
         Card card
-        double lower, root, root_boxed
+        double lower
         cbool found, optimal
         CardCounters counters
 

@@ -30,8 +30,6 @@ struct SupportHash {
 class CardBeam {
   public:
     Card best;
-    Support best_support;                // of the least loss with real coefficients, and that loss
-    double best_fit_loss = kInfinity;
 
     CardBeam(const CardProblem& problem, Control& control) : problem_(problem), control_(control) {}
 
@@ -393,10 +391,6 @@ class CardBeam {
             order.push_back({found.loss, support});
         }
         std::sort(order.begin(), order.end());
-        if (!order.empty()) {
-            best_fit_loss = order[0].first;
-            best_support = order[0].second;
-        }
         int done = 0;
         for (const auto& [loss, support] : order) {
             if (loss >= best.loss - 1e-9 || done >= 10 || (done > 0 && control_.stop(true))) break;

@@ -31,9 +31,7 @@ struct CardSearchResult {
     bool found = false;    // whether a card is admitted at all; where not, `stop` says whether that is proven
     bool optimal = false;  // lower is within the tolerance of the card's loss
     Stop stop = Stop::none;
-    double root = 0, root_boxed = 0;  // bounds of the root without and with the box
     CardCounters counters;
-    Support support;       // least loss with real coefficients, of what the search met
 };
 
 class CardSearch {
@@ -59,7 +57,6 @@ class CardSearch {
         out.lower = std::min(lower_, out.card.loss);
         out.optimal = out.found && lower_ >= out.card.loss - 2 * tolerance();
         out.stop = control_.reason();
-        out.support = beam_.best_support;
         out.counters.planes = relaxation_.n_planes;
         out.counters.hessians = relaxation_.n_hessians;
         out.counters.cards = lattice_.n_cards;
@@ -159,10 +156,8 @@ class CardSearch {
         CardNode root = start();
         Relaxed at = relaxation_.root(root, kInfinity);
         raise(at.bound);
-        out.root = at.bound;
         if (control_.stop(true) || good_enough(gap_tol)) return;
         if (root.left < root.count(Use::open) && at.loss > 1e-3 * beam_.best.loss) at = boxed(root, at, begin, time);
-        out.root_boxed = lower_;
         add(root, at.bound, at);
         while (!open_.empty() && open_.front().bound < cutoff()) {
             raise(std::min(open_.front().bound, unfinished_));
@@ -176,7 +171,7 @@ class CardSearch {
                 ++out.counters.supports;
                 close(node);
             } else {
-                expand(std::move(node), out);
+                expand(std::move(node));
             }
         }
         raise(std::min({open_.empty() ? kInfinity : open_.front().bound, unfinished_, cutoff()}));
@@ -226,7 +221,7 @@ class CardSearch {
         if (!support.empty()) unfinished_ = std::min(unfinished_, lattice_.run(support, tolerance()));
     }
 
-    void expand(Open&& open, CardSearchResult& out) {
+    void expand(Open&& open) {
         CardNode& node = open.node;
         if (node.count(Use::open) <= node.left) {
             add(node, open.bound, point(open), true);
