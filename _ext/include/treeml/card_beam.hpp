@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "treeml/card_groups.hpp"
 #include "treeml/card_rounding.hpp"
 #include "treeml/control.hpp"
 
@@ -35,17 +36,16 @@ class CardBeam {
 
     void run(int width, int n_candidates) {
         null_card();
-        std::vector<Support> level{closed({})}, path;
-        fit(level[0]);
-        path.assign(level[0].size() + 1, level[0]);
-        while (static_cast<int>(level[0].size()) < most() && !control_.stop(true)) {
-            level = expand(level, width, n_candidates);
-            if (level.empty()) break;
-            path.resize(std::max(path.size(), level[0].size() + 1));
-            path[level[0].size()] = level[0];
-            if (seen_[level[0]].loss < 1e-6 * problem_.rows.total) break;
+        std::vector<Support> path, starts;
+        std::vector<Support> level = grow(width, n_candidates, path);
+        starts.assign(level.begin(), level.begin() + std::min<std::size_t>(2, level.size()));
+        if (double(problem_.rows.n_rows) * problem_.rows.n_terms < kFewCells && !separated(starts)) {
+            kin_.find(problem_);  // once more with candidates of different groups, which near copies would crowd out
+            std::vector<Support> other;
+            level = grow(3, n_candidates, other);
+            kin_ = {};
+            if (!level.empty() && std::find(starts.begin(), starts.end(), level[0]) == starts.end()) starts.push_back(level[0]);
         }
-        std::vector<Support> starts(level.begin(), level.begin() + std::min<std::size_t>(2, level.size()));
         if (!separated(starts)) overshoot(path, starts);
         if (!separated(starts)) pairs(path, starts);
         if (!separated(starts))
@@ -119,6 +119,7 @@ class CardBeam {
 
   private:
     static constexpr std::size_t kMostFits = 1 << 14;
+    static constexpr double kFewCells = 2.5e5;  // below this a second beam costs next to nothing
 
     // Whether a support fits all but perfectly: none is better.
     bool separated(const std::vector<Support>& starts) {
@@ -165,6 +166,22 @@ class CardBeam {
         start.back() = from.intercept();
         fit(child_, &start);
         return &child_;
+    }
+
+    // Level by level up to the most terms; `path` gets the best support of every size.
+    std::vector<Support> grow(int width, int n_candidates, std::vector<Support>& path) {
+        std::vector<Support> level{closed({})};
+        fit(level[0]);
+        path.assign(level[0].size() + 1, level[0]);
+        while (static_cast<int>(level[0].size()) < most() && !control_.stop(true)) {
+            std::vector<Support> next = expand(level, width, n_candidates);
+            if (next.empty()) break;
+            level = std::move(next);
+            path.resize(std::max(path.size(), level[0].size() + 1));
+            path[level[0].size()] = level[0];
+            if (seen_[level[0]].loss < 1e-6 * problem_.rows.total) break;
+        }
+        return level;
     }
 
     std::vector<Support> expand(const std::vector<Support>& level, int width, int n_candidates) {
@@ -214,7 +231,9 @@ class CardBeam {
         gains.resize(few);
         if (k > 0) refine(support, from, gains);
         std::vector<int> out;
-        for (std::size_t a = 0; a < gains.size() && static_cast<int>(a) < top; ++a) out.push_back(gains[a].second);
+        std::vector<char> taken(kin_.size(), 0);
+        for (std::size_t a = 0; a < gains.size() && static_cast<int>(out.size()) < top; ++a)
+            if (!kin_.size() || !taken[kin_.of[gains[a].second]]++) out.push_back(gains[a].second);
         return out;
     }
 
@@ -402,6 +421,7 @@ class CardBeam {
     Control& control_;
     std::unordered_map<Support, SupportFit, SupportHash> seen_;
     std::set<Support> swapped_;
+    TermGroups kin_;  // while candidates must differ
     Support child_;
     struct SlopeSums {
         bool wanted = false;
