@@ -135,7 +135,8 @@ def check_bracket(problem: Problem, r: Any) -> None:
     check_card(problem, r)
     assert r.lower_bound <= optimum + EXACT * max(1, optimum)
     assert r.objective >= optimum - EXACT
-    gap = (r.objective - r.lower_bound) / r.objective if r.objective > 0 else 0.0
+    gap = r.objective - r.lower_bound  # itself where the objective is all but 0
+    gap /= r.objective if r.objective >= 1e-6 else 1.0
     assert r.gap == pytest.approx(max(0.0, gap), abs=EXACT)
 
 

@@ -299,6 +299,7 @@ def _cell_sums(cells: np.ndarray, weight: np.ndarray, n_cells: int) -> np.ndarra
 
 
 def several(count: int, noun: str) -> str:
+    """A count and its noun, in the plural where it is not 1."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 

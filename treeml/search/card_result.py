@@ -56,7 +56,7 @@ class CardResult:
 
     @property
     def gap(self) -> float:
-        """(objective - lower_bound) / objective; 0 where both are 0."""
+        """See `treeml.search.result.relative_gap`."""
         return relative_gap(self.objective, self.lower_bound)
 
     @property

@@ -58,7 +58,7 @@ class SearchResult:
 
     @property
     def gap(self) -> float:
-        """(objective - lower_bound) / objective; 0 where both are 0."""
+        """See `relative_gap`."""
         return relative_gap(self.objective, self.lower_bound)
 
     @property

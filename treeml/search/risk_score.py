@@ -159,7 +159,7 @@ class SubsetResult:
 
     @property
     def gap(self) -> float:
-        """(objective - lower_bound) / objective; 0 where both are 0."""
+        """See `treeml.search.result.relative_gap`."""
         return relative_gap(self.objective, self.lower_bound)
 
 
