@@ -1,9 +1,10 @@
 """``make bench``: trees, sets and scorecards, every library in an environment of its own.
 
-Five studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+Seven studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
 depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
-and size of Rashomon sets), ``scores`` (loss, bound and time of scorecards) and ``growth`` (time and
-memory against rows, columns and depth).
+and size of Rashomon sets), ``scores`` (loss, bound and time of scorecards), ``splits`` (greedy and
+boosted trees on a million rows), ``guess`` (trees over guessed thresholds against trees over all)
+and ``growth`` (time and memory against rows, columns and depth).
 ``page`` makes the tables and plots of docs from them.
 """
 
@@ -15,14 +16,18 @@ from pathlib import Path
 
 from benchmarks import page, studies
 from benchmarks.libraries import LIBRARIES
-from benchmarks.problems import bundled, folder
+from benchmarks.problems import bundled, continuous, folder
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ["trees", "gap", "sets", "scores", "growth", "page"]
+    names = ["trees", "gap", "sets", "scores", "splits", "guess", "growth", "page"]
     parser.add_argument("study", nargs="*", help=f"of {names}; all where none is named")
     parser.add_argument("--data", type=Path, help="folder of 0/1 csv files, class first")
+    parser.add_argument(
+        "--numbers", type=Path, help="folder of csv files of numbers, class y first"
+    )
+    parser.add_argument("--table", type=Path, help="csv of a real table, class last, for splits")
     parser.add_argument("--library", nargs="+", choices=list(LIBRARIES), default=list(LIBRARIES))
     parser.add_argument("--depth", type=int, nargs="+", default=[2, 3, 4, 5])
     parser.add_argument("--regularization", type=float, nargs="+", default=[0.0, 0.01])
@@ -47,6 +52,10 @@ def main() -> None:
             studies.sets(Path(place), problems, options)
         if "scores" in chosen:
             studies.scores(Path(place), problems, options)
+        if "splits" in chosen:
+            studies.splits(Path(place), options)
+        if "guess" in chosen:
+            studies.guess(Path(place), continuous(options.numbers), options)
         if "growth" in chosen:
             studies.growth(Path(place), options)
     if "page" in chosen:

@@ -132,6 +132,32 @@ def _gap_of(row: Row) -> str:
     return "closed" if gap < 1e-6 else f"{100 * gap:.1f} %"
 
 
+def _splits(rows: list[Row]) -> list[str]:
+    lines = _head("table", "rows x columns", "model", "library", "wall s", "CPU s", "of treeml",
+                  "error or log loss")  # fmt: skip
+    for key, by in grouped(rows, "problem", "rows", "columns", "model").items():
+        ours = by["treeml"]
+        for name, row in by.items():
+            times = float(row["wall_seconds"]) / float(ours["wall_seconds"])
+            wall, cpu = (f"{float(row[k]):.3g}" for k in ("wall_seconds", "cpu_seconds"))
+            loss = f"{float(row['loss']):.5f}"
+            shown = [key[0], f"{key[1]} x {key[2]}", key[3], name, wall, cpu, f"{times:.2f} x"]
+            lines.append(_line([*shown, loss]))
+    return lines
+
+
+def _guess(rows: list[Row]) -> list[str]:
+    lines = _head("problem", "rows x columns", "guess, errors", "ConTree, errors", "guess, CPU s",
+                  "ConTree, CPU s", "of guess")  # fmt: skip
+    for key, by in grouped(rows, "problem", "rows", "columns").items():
+        ours, theirs = by["treeml guess"], by["contree"]
+        seconds = [float(row["cpu_seconds"]) for row in (ours, theirs)]
+        figures = [ours["errors"], theirs["errors"], *(f"{s:.3g}" for s in seconds)]
+        shown = [key[0], f"{key[1]} x {key[2]}", *figures, f"{seconds[1] / seconds[0]:.3g} x"]
+        lines.append(_line(shown))
+    return lines
+
+
 def _number(text: str) -> str:
     """A number of trees, short where it is long."""
     return f"{int(text):,}" if len(text) < 13 else f"{int(text):.3e}"
@@ -166,5 +192,7 @@ _TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "gap": _gap,
     "sets": _sets,
     "scores": _scores,
+    "splits": _splits,
+    "guess": _guess,
     "growth": _growth,
 }

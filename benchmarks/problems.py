@@ -35,3 +35,19 @@ def folder(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         if frame.isin([0, 1]).all(axis=None):
             out[file.name.split(".")[0]] = (frame.to_numpy(np.int32), y.to_numpy(np.int32))
     return out
+
+
+def continuous(path: Path | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Tables of numbers: every csv(.gz) of a folder, class "y"; without one, scikit-learn's."""
+    import pandas as pd
+    from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+
+    if path is None:
+        loads = {"breast_cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits}
+        return {name: load(return_X_y=True) for name, load in loads.items()}
+    out = {}
+    for file in sorted(path.glob("*.csv*")):
+        frame = pd.read_csv(file)
+        y = frame.pop("y")
+        out[file.name.split(".")[0]] = (frame.to_numpy(np.float64), y.to_numpy(np.int32))
+    return out

@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
+from benchmarks.splits import SPLITS, SplitTask
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -63,13 +64,19 @@ def score(file: Path, library: str, task: ScoreTask) -> dict:
     return _run("benchmarks.scores", file, library, SCORES[library][1], task, grace=600.0)
 
 
+def split(file: Path, library: str, task: SplitTask) -> dict:
+    """One fit of a greedy or boosted model, with as many threads as the task says."""
+    return _run("benchmarks.splits", file, library, SPLITS[library][0], task, threads=task.threads)
+
+
 def _run(
     module: str,
     file: Path,
     library: str,
     packages: tuple[str, ...],
-    task: Task | SetTask | ScoreTask,
+    task: Task | SetTask | ScoreTask | SplitTask,
     grace: float = 60.0,
+    threads: int = 1,
 ) -> dict:
     try:
         python = python_of(library, packages)
@@ -77,7 +84,7 @@ def _run(
         return {"failure": "not installed"}
     command = [str(python), "-m", module, str(file), library]
     command.append(json.dumps(dataclasses.asdict(task)))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     try:
         done = subprocess.run(
             command,
@@ -124,7 +131,7 @@ def in_turn(
             continue
         median = {
             key: statistics.median(run[key] for run in good)
-            for key in ("cpu", "first", "wall", "megabytes")
+            for key in ("cpu", "first", "wall", "megabytes", "loss")
             if key in good[0]
         }
         out[name] = good[0] | median | {"runs": len(good)}

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.libraries import LIBRARIES, Task
-from benchmarks.runs import count, in_turn, save, score, write
+from benchmarks.runs import count, in_turn, save, score, split, write
 from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
+from benchmarks.splits import SPLITS, SplitTask, first_split_table, generated, repeated
 
 Problems = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -112,6 +113,77 @@ def scores(place: Path, problems: Problems, options: argparse.Namespace) -> None
                 )
                 print(*rows[-1].values(), flush=True)
         write("scores.csv", rows)
+
+
+def splits(place: Path, options: argparse.Namespace) -> None:
+    """Greedy and boosted trees on a million rows, and the first splits of small tables."""
+    tables = {"generated": generated()}
+    if options.table:
+        tables[f"{options.table.name.split('.')[0]}, repeated"] = repeated(options.table)
+    rows = []
+    for name, (X, y) in tables.items():
+        file = place / "splits.npz"
+        np.savez(file, X=X, y=y)
+        for model in ("tree", "boosted"):
+            asked = [n for n, (_, models, _) in SPLITS.items() if model in models]
+            found = in_turn(file, asked, SplitTask(model), options.repeat, split)
+            for library, run in found.items():
+                rows.append(
+                    _shape(name, X)
+                    | {"model": model, "library": library}
+                    | {"wall_seconds": f"{run['wall']:.3f}" if "wall" in run else ""}
+                    | {"cpu_seconds": f"{run['cpu']:.3f}" if "cpu" in run else ""}
+                    | {"loss": f"{run['loss']:.6f}" if "loss" in run else ""}
+                    | {"runs": run.get("runs", 0), "failure": run.get("failure", "")}
+                )
+                print(*rows[-1].values(), flush=True)
+        write("splits.csv", rows)
+    _first_splits(place)
+
+
+def guess(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """Depth 4 over guessed cuts, and over all thresholds within a minute."""
+    rows = []
+    for name, (X, y) in problems.items():
+        file = place / "guess.npz"
+        np.savez(file, X=X, y=y)
+        asked = [n for n, (_, models, _) in SPLITS.items() if "depth 4" in models]
+        task = SplitTask("depth 4", time_limit=60.0, threads=1)
+        for library, run in in_turn(file, asked, task, options.repeat, split).items():
+            rows.append(
+                _shape(name, X)
+                | {"library": library}
+                | {"cpu_seconds": f"{run['cpu']:.5f}" if "cpu" in run else ""}
+                | {"errors": round(run["loss"] * len(y)) if "loss" in run else ""}
+                | {"failure": run.get("failure", "")}
+            )
+            print(*rows[-1].values(), flush=True)
+    write("guess.csv", rows)
+
+
+def _first_splits(place: Path) -> None:
+    """Whether 50 random tables are split as XGBoost's exact method splits them."""
+    margins = [
+        split(place, library, SplitTask("first split"))["margins"]
+        for library in ("treeml", "xgboost")
+    ]
+    rows = []
+    for seed, (ours, theirs) in enumerate(zip(*margins, strict=True)):
+        X, _, weight = first_split_table(seed)
+        apart = float(np.abs(np.subtract(ours, theirs)).max())
+        rows.append(
+            {
+                "seed": seed,
+                "rows": X.shape[0],
+                "columns": X.shape[1],
+                "missing": f"{np.isnan(X).mean():.3f}",
+                "weighted": "no" if weight is None else "yes",
+                "same": "yes" if apart < 1e-4 else "no",
+                "largest_difference": f"{apart:.1e}",
+            }
+        )
+    write("first_splits.csv", rows)
+    print(sum(row["same"] == "yes" for row in rows), "of 50 first splits are the same")
 
 
 def _optimum(X: np.ndarray, y: np.ndarray, depth: int, leaf_cost: int) -> int:

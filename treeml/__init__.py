@@ -4,6 +4,10 @@ from treeml._core.control import SearchLimitWarning
 from treeml._core.version import __version__
 from treeml.binarize import Binarizer
 from treeml.estimators import (
+    BoostedTreesClassifier,
+    BoostedTreesRegressor,
+    GreedyTreeClassifier,
+    GreedyTreeRegressor,
     OptimalTreeClassifier,
     RashomonTreesClassifier,
     RiskScoreClassifier,
@@ -16,6 +20,10 @@ from treeml.rashomon import RashomonSet
 
 __all__ = [
     "Binarizer",
+    "BoostedTreesClassifier",
+    "BoostedTreesRegressor",
+    "GreedyTreeClassifier",
+    "GreedyTreeRegressor",
     "OptimalTreeClassifier",
     "RashomonSet",
     "RashomonTreesClassifier",

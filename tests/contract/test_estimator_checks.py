@@ -4,6 +4,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from treeml import (
     Binarizer,
+    BoostedTreesClassifier,
+    BoostedTreesRegressor,
+    GreedyTreeClassifier,
+    GreedyTreeRegressor,
     OptimalTreeClassifier,
     RashomonTreesClassifier,
     RiskScoreClassifier,
@@ -33,6 +37,13 @@ from treeml import (
         Binarizer(),
         Binarizer(method="midpoints"),
         Binarizer(method="entropy"),
+        Binarizer(method="guess"),
+        GreedyTreeClassifier(),
+        GreedyTreeClassifier(max_leaf_nodes=4, class_weight="balanced", criterion="entropy"),
+        GreedyTreeRegressor(),
+        GreedyTreeRegressor(criterion="absolute_error", max_depth=3),
+        BoostedTreesClassifier(n_estimators=10),
+        BoostedTreesRegressor(n_estimators=20),
     ]
 )
 def test_estimator_check(estimator, check):

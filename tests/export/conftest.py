@@ -53,3 +53,11 @@ def card_cases(random_cards) -> list:
     """Random scorecards with tables, TREEML_ORACLE_CASES of them."""
     rng = np.random.default_rng(20241)
     return [random_cards.random_case(rng) for _ in range(CASES)]
+
+
+@pytest.fixture(scope="session")
+def number_cases(random_trees) -> list:
+    """Random regression trees and ensembles of every link, TREEML_ORACLE_CASES of them."""
+    rng = np.random.default_rng(20242)
+    kinds = ["tree", "identity", "log", "logistic", "softmax"]
+    return [random_trees.random_number_case(rng, kinds[i % 5]) for i in range(CASES)]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from treeml._core.table import Column, ColumnType, Table
-from treeml.ir import Predicate, Term, Tree
+from treeml.ir import Predicate, RegressionTree, Term, Tree, TreeEnsemble
 
 NAMES = [
     "age", "größe", "def", "it's", 'say "hi"', "two words", "line\nbreak", "x1", "row", "%s",
@@ -31,9 +31,9 @@ THRESHOLDS = [41.0, 0.5, -0.1, 1e-7, 0.1 + 0.2, 123456789.123456789, -1e300, 5e-
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A tree, a table that it may be applied to, and the table's rows as dicts."""
+    """A tree or ensemble, a table that it may be applied to, and its rows as dicts."""
 
-    tree: Tree
+    tree: Tree | RegressionTree | TreeEnsemble
     table: Table
 
     @property
@@ -78,9 +78,20 @@ def random_tree(
     rng: np.random.Generator, types: tuple[ColumnType, ...], *, max_depth: int = 5
 ) -> Tree:
     """A tree whose paths may ask about a column again and again, some of them in vain."""
+    predicates, rows = random_shape(rng, random_pool(rng, types), max_depth)
+    return build(types, predicates, rows, CLASSES[rng.integers(len(CLASSES))], rng)
+
+
+def random_pool(rng: np.random.Generator, types: tuple[ColumnType, ...]) -> list[Predicate]:
     pools = [random_predicates(rng, Term(i, column)) for i, column in enumerate(types)]
-    pool = [p for some in pools for p in some]
-    rows: list[list[int]] = []  # predicate, if_true, if_false
+    return [p for some in pools for p in some]
+
+
+def random_shape(
+    rng: np.random.Generator, pool: list[Predicate], max_depth: int
+) -> tuple[tuple[Predicate, ...], list[list[int]]]:
+    """Distinct questions and rows of predicate, if_true, if_false."""
+    rows: list[list[int]] = []
     chosen: dict[Predicate, int] = {}
 
     def grow(depth: int) -> int:
@@ -94,7 +105,59 @@ def random_tree(
         return node
 
     grow(0)
-    return build(types, tuple(chosen), rows, CLASSES[rng.integers(len(CLASSES))], rng)
+    return tuple(chosen), rows
+
+
+def random_regression_tree(
+    rng: np.random.Generator,
+    types: tuple[ColumnType, ...],
+    pool: list[Predicate],
+    *,
+    max_depth: int = 5,
+    values: Sequence[float] = (),
+) -> RegressionTree:
+    """A tree that predicts numbers: any, huge and tiny ones among them, or some of ``values``."""
+    predicates, rows = random_shape(rng, pool, max_depth)
+    arrays = np.array(rows, dtype=np.int32).reshape(-1, 3)
+    n = len(rows)
+    value = rng.choice(values, size=n) if values else rng.normal(size=n)
+    if not values:
+        value *= 10.0 ** rng.integers(-8, 9)
+    weight = rng.integers(1, 50, size=n).astype(np.float64)
+    for node in reversed(range(n)):
+        if arrays[node, 0] >= 0:
+            weight[node] = weight[arrays[node, 1]] + weight[arrays[node, 2]]
+    criterion = str(rng.choice(["squared_error", "absolute_error", "poisson"]))
+    columns = (arrays[:, j].copy() for j in range(3))
+    return RegressionTree(types, predicates, *columns, value, weight, rng.random(n), criterion)
+
+
+def random_ensemble(
+    rng: np.random.Generator, types: tuple[ColumnType, ...], link: str, *, max_depth: int = 4
+) -> TreeEnsemble:
+    """Up to seven trees; half of the ensembles add quarters, so that scores tie."""
+    pool = random_pool(rng, types)
+    quarters = (-0.5, -0.25, 0.25, 0.5) if rng.random() < 0.5 or link == "log" else ()
+    fitting = [c for c in CLASSES if link == "softmax" or len(c) == 2]
+    classes = fitting[rng.integers(len(fitting))] if link in ("logistic", "softmax") else None
+    n_outputs = len(classes) if link == "softmax" and classes is not None else 1
+    trees = tuple(
+        random_regression_tree(rng, types, pool, max_depth=max_depth, values=quarters)
+        for _ in range(rng.integers(0, 8))
+    )
+    output = rng.integers(n_outputs, size=len(trees)).astype(np.int32)
+    base = rng.choice([0.0, 0.25, -0.5] if quarters else rng.normal(size=3), size=n_outputs)
+    return TreeEnsemble(types, trees, output, base, link, classes)  # pyright: ignore[reportArgumentType]
+
+
+def random_number_case(rng: np.random.Generator, kind: str, *, n_rows: int = 60) -> Case:
+    """A regression tree, or an ensemble with the link ``kind``, and rows around its thresholds."""
+    types = random_types(rng)
+    if kind == "tree":
+        model = random_regression_tree(rng, types, random_pool(rng, types))
+    else:
+        model = random_ensemble(rng, types, kind)
+    return Case(model, random_table(rng, model, n_rows))
 
 
 def chain(types: tuple[ColumnType, ...], questions: list[Predicate], side: str) -> Tree:
@@ -160,7 +223,9 @@ def random_predicates(rng: np.random.Generator, term: Term) -> list[Predicate]:
     return [*out, *(Predicate(term, "in", group) for group in groups), rare]
 
 
-def random_table(rng: np.random.Generator, tree: Tree, n_rows: int) -> Table:
+def random_table(
+    rng: np.random.Generator, tree: Tree | RegressionTree | TreeEnsemble, n_rows: int
+) -> Table:
     """Rows with the tree's thresholds, their neighbours, huge, missing and unseen values."""
     columns = []
     for i, column in enumerate(tree.columns):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from treeml._core.table import ColumnType
-from treeml.ir import Predicate, Term, Tree
-from treeml.report import Line, Point, size_chart, tree_svg
+from treeml.ir import Predicate, RegressionTree, Term, Tree, TreeEnsemble
+from treeml.report import Line, Point, size_chart, tree_html, tree_svg
 from treeml.report.picture import TreePicture
 
 
@@ -22,6 +22,20 @@ def small_tree(name="<script>alert(1)</script>"):
         classes=np.array(["a & b", "c"]),
         class_weight=np.ones(2),
     )
+
+
+def value_tree(values, name="age"):
+    tree = small_tree(name)
+    arrays = (tree.predicate, tree.if_true, tree.if_false)
+    rows = tree.counts.sum(axis=1)
+    return RegressionTree(tree.columns, tree.predicates, *arrays, np.array(values), rows, rows / 8)
+
+
+def bars(svg):
+    """Start and width of the value bars; every second bar at the foot of a leaf is its ground."""
+    found = [r for r in ET.fromstring(svg).iter() if r.tag.endswith("rect")]
+    found = [r for r in found if r.get("height") == "7"]
+    return [(float(r.get("x")), float(r.get("width"))) for r in found]
 
 
 def test_svg_is_well_formed_and_escaped():
@@ -55,3 +69,35 @@ def test_picture_is_written(tmp_path):
     assert "<svg" in picture._repr_html_()
     with pytest.raises(ValueError, match=r"tree\.png.*svg"):
         picture.save(tmp_path / "tree.png")
+
+
+def test_values_are_bars_from_zero():
+    (ground, low), (_, high) = (bars(tree_svg(value_tree([0, -1.0, 3])))[i : i + 2] for i in (0, 2))
+    start, width = ground
+    assert low == pytest.approx((start, width / 4), abs=0.1)
+    assert high == pytest.approx((start + width / 4, 3 * width / 4), abs=0.1)
+
+
+def test_picture_of_values_in_words():
+    svg = tree_svg(value_tree([0, 12345.6, -0.25], name="<b>"))
+    text = "|".join(t.strip() for t in ET.fromstring(svg).itertext() if t.strip())
+    assert "<b> <= 41: 12,346, 10 rows, error 1.25" in text
+    assert "|12,346|10 rows, error 1.25|" in text
+    assert "|prediction -0.25|12,346|" in text
+    assert "<b>" not in svg
+
+
+@pytest.mark.parametrize("values", [[0, 1.5, 1.5], [0, 0, 0], [0, -1e308, 1e308], [0, 5e-324, 0]])
+def test_pictures_of_odd_values(values):
+    assert "nan" not in tree_svg(value_tree(np.array(values, dtype=float)))
+    assert all(0 < width <= 145 for _, width in bars(tree_svg(value_tree(values))))
+    assert "<svg" in tree_html(value_tree(values))
+
+
+def test_an_ensemble_has_no_single_picture():
+    tree = value_tree([0.0, 1, 2])
+    model = TreeEnsemble(
+        tree.columns, (tree,), np.zeros(1, dtype=np.int32), np.zeros(1), "identity"
+    )
+    with pytest.raises(ValueError, match="a TreeEnsemble has no picture as one tree"):
+        tree_svg(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
@@ -24,7 +25,15 @@ from treeml._core.reading import (
 )
 from treeml._core.table import Column, ColumnType, Kind, Table, TableError
 
-__all__ = ["as_table", "check_target", "check_weights", "conform", "estimator_table"]
+__all__ = [
+    "as_table",
+    "check_monotonic",
+    "check_numbers",
+    "check_target",
+    "check_weights",
+    "conform",
+    "estimator_table",
+]
 
 
 def as_table(
@@ -174,6 +183,73 @@ def check_target(y: Any, n_rows: int | None = None) -> tuple[np.ndarray, np.ndar
         ) from error
     classes, codes = np.unique(values, return_inverse=True)
     return classes, codes.astype(np.int32)
+
+
+def check_numbers(y: Any, n_rows: int) -> np.ndarray:
+    """The target of a regression as float64, shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        Where y is None, is not as long as X, or holds what is no finite number, naming the row.
+    """
+    if y is None:
+        raise ValueError("This model requires y to be passed, but the target y is None")
+    values = column_or_1d(_plain_series(y), warn=True)
+    if values.dtype.kind in "c":
+        raise ValueError("Complex data not supported: the target y")
+    if values.dtype == object:
+        values = np.where(absent_cells(values), np.nan, values)
+    check_consistent_length(range(n_rows), values)
+    try:
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the target y holds what is no number: {error}") from error
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if bad.size:
+        what = "NaN" if np.isnan(numbers[bad]).any() else "infinity"
+        raise ValueError(f"Input y contains {what}. See {_rows(bad)}; leave these rows out")
+    return numbers
+
+
+def check_monotonic(cst: Any, columns: tuple[ColumnType, ...]) -> np.ndarray | None:
+    """1, -1 or 0 for every column: whether the prediction may only rise or fall with it.
+
+    Parameters
+    ----------
+    cst : mapping of str to {-1, 0, 1}, array-like of shape (n_columns,), or None
+        A mapping names columns; those that it leaves out have no constraint.
+    columns : tuple of ColumnType
+
+    Raises
+    ------
+    ValueError
+        Where it names no column, holds other values, or constrains a column without order.
+    """
+    if cst is None:
+        return None
+    names = [column.name for column in columns]
+    if isinstance(cst, Mapping):
+        unknown = [name for name in cst if name not in names]
+        if unknown:
+            raise ValueError(f"monotonic_cst: no column is called {unknown[0]!r}")
+        cst = [cst.get(name, 0) for name in names]
+    signs = np.asarray(cst)
+    if signs.shape != (len(columns),):
+        raise ValueError(
+            f"monotonic_cst has shape {signs.shape}, but X has {len(columns)} columns; give one "
+            "of -1, 0, 1 for each, or a dict by name"
+        )
+    if not np.isin(signs, (-1, 0, 1)).all():
+        wrong = names[int(np.flatnonzero(~np.isin(signs, (-1, 0, 1)))[0])]
+        raise ValueError(f"monotonic_cst of column {wrong!r} must be -1, 0 or 1")
+    for column, sign in zip(columns, signs.tolist(), strict=True):
+        if sign and column.kind == "category" and not column.levels:
+            raise ValueError(
+                f"monotonic_cst: the levels of {column.name!r} have no order; make it an ordered "
+                "category"
+            )
+    return signs.astype(np.int64) if signs.any() else None
 
 
 def _count_labels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

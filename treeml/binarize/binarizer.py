@@ -20,6 +20,7 @@ from treeml._core.table import Column, ColumnType, Table
 from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize.codes import NumberCode
 from treeml.binarize.findings import Finding, TableWarning, gives_target_away, plain_finding
+from treeml.binarize.guess import guessed_cuts
 from treeml.binarize.plan import ZERO_ONE, Code, Rules, plan_column
 from treeml.ir import Predicate, Term
 
@@ -37,12 +38,14 @@ class Binarizer(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    method : {"quantile", "midpoints", "entropy"}, default="quantile"
+    method : {"quantile", "midpoints", "entropy", "guess"}, default="quantile"
         Where numbers are cut: into bins of nearly equal weight; between any two neighbouring
-        values (``max_bins`` is not used); or where the classes differ most and the split pays
-        for its description length [1]_, which needs ``y``.
+        values (``max_bins`` is not used); where the classes differ most and the split pays
+        for its description length [1]_; or where a small boosted model of the classes splits
+        with most gain [2]_. The last two need ``y``.
     max_bins : int or None, default=8
-        Most bins of a numeric column, one more than its cuts; None sets no limit.
+        Most bins of a numeric column, one more than its cuts; None sets no limit. Of guessed
+        cuts there may be so many on average: a column that matters gets more of them.
     categorical_features : "from_dtype" or sequence of str, int or bool, default="from_dtype"
         Columns to take as categories even where they hold numbers, by name, position or mask.
     min_frequency : float, default=0.01
@@ -75,10 +78,12 @@ class Binarizer(TransformerMixin, BaseEstimator):
     ----------
     .. [1] Fayyad and Irani, "Multi-interval discretization of continuous-valued attributes for
        classification learning", IJCAI 1993.
+    .. [2] McTavish et al., "Fast sparse decision tree optimization via reference ensembles",
+       AAAI 2022.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "method": [StrOptions({"quantile", "midpoints", "entropy"})],
+        "method": [StrOptions({"quantile", "midpoints", "entropy", "guess"})],
         "max_bins": [Interval(Integral, 2, None, closed="left"), None],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "min_frequency": [Interval(Real, 0, 1, closed="left")],
@@ -111,7 +116,8 @@ class Binarizer(TransformerMixin, BaseEstimator):
         X : table, shape (n_rows, n_columns)
             A frame, an array or nested lists.
         y : array-like, shape (n_rows,), default=None
-            Classes; needed by ``method="entropy"``, otherwise used for ``findings_`` only.
+            Classes; needed by ``method="entropy"`` and ``method="guess"``, otherwise used for
+            ``findings_`` only.
         sample_weight : array-like, shape (n_rows,), default=None
             Rows of weight 0 are ignored.
 
@@ -149,10 +155,10 @@ class Binarizer(TransformerMixin, BaseEstimator):
             Itself.
         """
         self._validate_params()
-        if self.method == "entropy" and y_codes is None:
+        if self._needs_classes and y_codes is None:
             raise ValueError(
-                'method="entropy" chooses the cuts by the classes: Binarizer requires y to be '
-                "passed, but the target y is None"
+                f'method="{self.method}" chooses the cuts by the classes: Binarizer requires y to '
+                "be passed, but the target y is None"
             )
         weights = check_weights(sample_weight, table.n_rows)
         training = _retyped(table)
@@ -164,9 +170,13 @@ class Binarizer(TransformerMixin, BaseEstimator):
         self._set_columns(training)
         findings: list[Finding] = []
         coded: list[tuple[int, Code]] = []
-        rules = Rules(self.method, self.max_bins, self.min_frequency, self.max_levels)
+        guessed = None
+        if self.method == "guess":
+            assert y_codes is not None
+            guessed = guessed_cuts(training, y_codes, weights, self.max_bins)
+        rules = Rules(self.method, self.max_bins, self.min_frequency, self.max_levels, guessed)
         for index, column in enumerate(training.columns):
-            code, finding = plan_column(column, weights, y_codes, rules)
+            code, finding = plan_column(index, column, weights, y_codes, rules)
             findings += [] if finding is None else [finding]
             if code is not None:
                 coded.append((index, code))
@@ -265,13 +275,32 @@ class Binarizer(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         tags.input_tags.allow_nan = True
-        tags.target_tags.required = self.method == "entropy"
+        tags.target_tags.required = self._needs_classes
         tags.transformer_tags.preserves_dtype = []
         return tags
 
+    @property
+    def _needs_classes(self) -> bool:
+        return self.method in ("entropy", "guess")
+
+    @property
+    def choice_(self) -> str:
+        """How the cuts of numbers were chosen, in words; empty where there are no numbers."""
+        check_is_fitted(self)
+        if not any(column.kind == "number" for column in self.columns_):
+            return ""
+        bins = "" if self.max_bins is None else f", at most {self.max_bins} bins a column"
+        return {
+            "quantile": f"numbers are cut into bins of nearly equal weight{bins}",
+            "midpoints": "numbers are cut between any two neighbouring values",
+            "entropy": f"numbers are cut where the classes differ most{bins}",
+            "guess": "numbers are cut where a boosted reference model split with most gain: "
+            "trees with other cuts are not compared",
+        }[self.method]
+
     def _codes_of(self, y: Any, n_rows: int) -> np.ndarray | None:
         """Class of every row; None where y has no classes and none are needed."""
-        if self.method == "entropy":
+        if self._needs_classes:
             return None if y is None else check_target(y, n_rows)[1]
         if y is None:
             return None

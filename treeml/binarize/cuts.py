@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["distinct_values", "entropy_boundaries", "quantile_boundaries", "thresholds"]
+__all__ = ["between", "distinct_values", "entropy_boundaries", "quantile_boundaries", "thresholds"]
 
 
 def distinct_values(
@@ -130,8 +130,28 @@ def thresholds(distinct: np.ndarray, boundaries: np.ndarray) -> np.ndarray:
     -------
     ndarray of float64, shape (n_cuts,)
     """
-    lo, hi = distinct[boundaries], distinct[boundaries + 1]
-    if len(distinct) and np.abs(distinct).max() < 2.0**52 and (distinct == np.rint(distinct)).all():
+    small = len(distinct) > 0 and np.abs(distinct).max() < 2.0**52
+    whole = bool(small and (distinct == np.rint(distinct)).all())
+    return between(distinct[boundaries], distinct[boundaries + 1], whole)
+
+
+def between(lo: np.ndarray, hi: np.ndarray, whole: bool) -> np.ndarray:
+    """A readable number t for each pair of neighbouring values, with lo <= t < hi.
+
+    Parameters
+    ----------
+    lo, hi : ndarray of float64, shape (n_pairs,)
+        Finite, with lo < hi.
+    whole : bool
+        Whether the column holds only whole numbers below 2**52 in size: it gets the whole number
+        at or below the midpoint. Otherwise t is the shortest decimal within the middle half of
+        the gap, or the lower value where there is none.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_pairs,)
+    """
+    if whole:
         return np.floor((lo + hi) / 2) + 0.0
     left, right = 0.75 * lo + 0.25 * hi, 0.25 * lo + 0.75 * hi
     out = np.where((left <= 0) & (right >= 0), 0.0, lo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -26,10 +27,15 @@ class Rules(NamedTuple):
     max_bins: int | None
     min_frequency: float
     max_levels: int | None
+    guessed: Mapping[int, np.ndarray] | None = None
 
 
 def plan_column(
-    column: Column, weights: np.ndarray | None, y_codes: np.ndarray | None, rules: Rules
+    index: int,
+    column: Column,
+    weights: np.ndarray | None,
+    y_codes: np.ndarray | None,
+    rules: Rules,
 ) -> tuple[Code | None, Finding | None]:
     """How a column is coded, None where it gives no predicate, and what is odd about it."""
     name = column.type.name
@@ -38,12 +44,16 @@ def plan_column(
     if column.type.kind == "date":
         return None, plain_finding(name, "date")
     if column.type.numeric:
-        return _plan_numbers(column, weights, y_codes, rules)
+        return _plan_numbers(index, column, weights, y_codes, rules)
     return _plan_levels(column, weights, rules)
 
 
 def _plan_numbers(
-    column: Column, weights: np.ndarray | None, y_codes: np.ndarray | None, rules: Rules
+    index: int,
+    column: Column,
+    weights: np.ndarray | None,
+    y_codes: np.ndarray | None,
+    rules: Rules,
 ) -> tuple[Code | None, Finding | None]:
     name, has_missing = column.type.name, column.type.missing
     known = ~np.isnan(column.values) if has_missing else slice(None)
@@ -54,6 +64,11 @@ def _plan_numbers(
         return code, None if has_missing else plain_finding(name, "constant")
     if column.type.kind == "zero_one":
         return dataclasses.replace(ZERO_ONE, missing=has_missing), None
+    if rules.guessed is not None:
+        at = rules.guessed.get(index, np.empty(0))
+        finding = number_finding(name, values, _n_rows(by_value, len(column.values)))
+        code = NumberCode(at, above=False, missing=has_missing)
+        return (code if len(at) or has_missing else None), finding
     if rules.method == "entropy" and y_codes is not None:
         distinct, counts = cuts.distinct_values(values, by_value, y_codes[known])
         boundaries = cuts.entropy_boundaries(counts, rules.max_bins)

@@ -82,6 +82,8 @@ class Certificate:
         Time of the search.
     max_leaf_nodes : int or None, default=None
         Most leaves of the trees compared. None: no limit.
+    cuts : str, default=""
+        How the cuts of numbers were chosen, in words.
     """
 
     statement: str
@@ -105,6 +107,7 @@ class Certificate:
     version: str = __version__
     seconds: float = 0.0
     max_leaf_nodes: int | None = None
+    cuts: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: every field by its name."""
@@ -131,6 +134,7 @@ class Certificate:
             "trees": f"max_depth {depth}, {leaves}min_samples_leaf {self.min_samples_leaf}, "
             f"regularization {number_text(self.regularization)}, "
             f"{several(self.n_predicates, 'predicate')}",
+            "cuts": self.cuts,
             "rows": f"{self.n_rows:,} of total weight {number_text(self.total)}",
             "proof": self.how,
             "weights": self.weight_grid,
@@ -176,6 +180,7 @@ def certify(
     rounding: float = 0.0,
     data_hash: str = "",
     seconds: float = 0.0,
+    cuts: str = "",
 ) -> Certificate:
     """Write the certificate of a search from its figures; fields as in `Certificate`.
 
@@ -229,6 +234,7 @@ def certify(
         rounding=float(rounding),
         data_hash=data_hash,
         seconds=float(seconds),
+        cuts=cuts,
         max_leaf_nodes=None if max_leaf_nodes is None else int(max_leaf_nodes),
     )
 

@@ -19,6 +19,7 @@ from treeml.certificate.dynamic_program import DynamicProgram, OutOfWorkError
 from treeml.certificate.verify_card import CardCheck
 from treeml.ir.predicate import Predicate, number_text
 from treeml.ir.schema import load
+from treeml.ir.scorecard import Scorecard
 from treeml.ir.tree import Tree
 
 __all__ = ["Verification", "verify"]
@@ -134,7 +135,9 @@ def verify(
     for what, array in (("y", labels), ("sample_weight", weight)):
         if array.shape != (table.n_rows,):
             raise ValueError(f"{what} has shape {array.shape}, the table {table.n_rows} rows")
-    if not isinstance(read, Tree):
+    if not isinstance(read, (Tree, Scorecard)):
+        raise ValueError(f"a {read.kind.replace('_', ' ')} has no certificate to check")
+    if isinstance(read, Scorecard):
         card = CardCheck(read, extra["certificate"])
         card.run(table, labels, weight)
         return Verification(card.ok, tuple(card.lines), card.objective, bound_checked=False)

@@ -1,5 +1,7 @@
 """Estimators with scikit-learn's API: thin, the work is done in the stages below."""
 
+from treeml.estimators.boosted import BoostedTreesClassifier, BoostedTreesRegressor
+from treeml.estimators.greedy import GreedyTreeClassifier, GreedyTreeRegressor
 from treeml.estimators.load import load
 from treeml.estimators.rashomon import RashomonTreesClassifier
 from treeml.estimators.score_constraints import ScoreConstraints
@@ -8,6 +10,10 @@ from treeml.estimators.sparse_logistic import SparseLogisticRegression
 from treeml.estimators.tree import OptimalTreeClassifier
 
 __all__ = [
+    "BoostedTreesClassifier",
+    "BoostedTreesRegressor",
+    "GreedyTreeClassifier",
+    "GreedyTreeRegressor",
     "OptimalTreeClassifier",
     "RashomonTreesClassifier",
     "RiskScoreClassifier",

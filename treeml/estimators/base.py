@@ -8,64 +8,46 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from treeml import export
+from treeml import export, predict
 from treeml._core.table import Table
 from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
-from treeml.ir import Tree
+from treeml.ir import RegressionTree, Tree
 from treeml.report.drawing import tree_html
 from treeml.report.picture import TreePicture
 
-__all__ = ["TreeClassifierBase"]
+__all__ = ["TreeBase", "TreeClassifierBase", "class_weight_array", "takes_tables"]
 
 
-class TreeClassifierBase(ClassifierMixin, BaseEstimator):
-    """A classifier over the predicates of a table whose fitted model is ``tree_``.
+class TreeBase(BaseEstimator):
+    """An estimator whose fitted model is one tree, ``tree_``: answers, words, exports."""
 
-    A subclass has the parameters ``binarizer`` and ``class_weight``, and a ``fit``.
-    """
-
-    binarizer: Binarizer | None
-    class_weight: dict | str | None
-    binarizer_: Binarizer
-    classes_: np.ndarray
     n_features_in_: int
-
-    @property
-    def findings_(self) -> tuple:
-        check_is_fitted(self, "binarizer_")
-        return self.binarizer_.findings_
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Class label of every row, shape (n_rows,)."""
-        return self._fitted_tree().predict(self._table(X))
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Share of every class in the row's leaf, weighted by class_weight; (n_rows, n_classes)."""
-        return self._fitted_tree().predict_proba(self._table(X))
 
     def apply(self, X: Any) -> np.ndarray:
         """Node index of every row's leaf, shape (n_rows,)."""
-        return self._fitted_tree().apply(self._table(X))
+        return predict.apply(self._fitted_tree(), self._table(X))
 
     def decision_path(self, X: Any) -> Any:
         """Sparse indicator matrix of the nodes that each row visits, shape (n_rows, n_nodes)."""
         from scipy.sparse import csr_matrix
 
         tree, leaf = self._fitted_tree(), self.apply(X)
-        visits = np.zeros((tree.n_nodes, tree.n_nodes), dtype=bool)  # [leaf, node]
         parent = np.full(tree.n_nodes, -1)
         inner = np.flatnonzero(tree.predicate >= 0)
         parent[tree.if_true[inner]] = parent[tree.if_false[inner]] = inner
-        for node in range(tree.n_nodes):
-            if node:
-                visits[node] = visits[parent[node]]
-            visits[node, node] = True
-        return csr_matrix(visits)[leaf].astype(np.int64)
+        rows, nodes = [np.arange(len(leaf))], [leaf.astype(np.intp)]
+        while len(rows[-1]):
+            above = parent[nodes[-1]]
+            rows.append(rows[-1][above >= 0])
+            nodes.append(above[above >= 0])
+        at = (np.concatenate(rows), np.concatenate(nodes))
+        ones = np.ones(len(at[0]), dtype=np.int64)
+        return csr_matrix((ones, at), shape=(len(leaf), tree.n_nodes))
 
     def rules(self) -> Any:
-        """One row a leaf, as a DataFrame: the rule in words, prediction, rows and counts."""
+        """One row a leaf, as a DataFrame: the rule in words, prediction and rows."""
         return export.rules(self._fitted_tree())
 
     def to_text(self) -> str:
@@ -86,22 +68,77 @@ class TreeClassifierBase(ClassifierMixin, BaseEstimator):
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
-        if hasattr(self, "classes_") and "text/html" in bundle:
+        if hasattr(self, "n_features_in_") and "text/html" in bundle:
             bundle["text/html"] += tree_html(self._fitted_tree())
         return bundle
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        return tags
+        return takes_tables(super().__sklearn_tags__())
 
-    def _fitted_tree(self) -> Tree:
+    def _fitted_tree(self) -> Tree | RegressionTree:
         raise NotImplementedError
 
     def _table(self, X: Any) -> Table:
         return estimator_table(self, X, like=self._fitted_tree().columns)
+
+
+def takes_tables(tags: Any) -> Any:
+    """Tags of an estimator that reads missing values, strings and categories."""
+    tags.input_tags.allow_nan = True
+    tags.input_tags.string = True
+    tags.input_tags.categorical = True
+    return tags
+
+
+def class_weight_array(class_weight: dict | str | None, classes: np.ndarray) -> Any:
+    """A mapping of class weights as an array; "balanced" and None as they are.
+
+    Raises
+    ------
+    ValueError
+        Where it names a class that y does not have, or holds what is no weight.
+    """
+    if not isinstance(class_weight, dict):
+        return class_weight
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(
+            f"class_weight names the class {unknown[0]!r}; the classes of y are {labels}"
+        )
+    weights = np.array([float(class_weight.get(label, 1.0)) for label in labels])
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError("class_weight must hold finite numbers, 0 or above, and not only 0")
+    return weights
+
+
+class TreeClassifierBase(ClassifierMixin, TreeBase):
+    """A classifier over the predicates of a table whose fitted model is ``tree_``.
+
+    A subclass has the parameters ``binarizer`` and ``class_weight``, and a ``fit``.
+    """
+
+    binarizer: Binarizer | None
+    class_weight: dict | str | None
+    binarizer_: Binarizer
+    classes_: np.ndarray
+
+    @property
+    def findings_(self) -> tuple:
+        check_is_fitted(self, "binarizer_")
+        return self.binarizer_.findings_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Class label of every row, shape (n_rows,)."""
+        tree = self._fitted_tree()
+        return tree.classes[tree.label[self.apply(X)]]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Share of every class in the row's leaf, weighted by class_weight; (n_rows, n_classes)."""
+        return self._fitted_tree().node_proba[self.apply(X)]
+
+    def _fitted_tree(self) -> Tree:
+        raise NotImplementedError
 
     def _read(
         self, X: Any, y: Any, sample_weight: Any
@@ -136,15 +173,4 @@ class TreeClassifierBase(ClassifierMixin, BaseEstimator):
         return dataset, codes, weights
 
     def _class_weight(self) -> np.ndarray | str | None:
-        if not isinstance(self.class_weight, dict):
-            return self.class_weight
-        labels = self.classes_.tolist()
-        unknown = [label for label in self.class_weight if label not in labels]
-        if unknown:
-            raise ValueError(
-                f"class_weight names the class {unknown[0]!r}; the classes of y are {labels}"
-            )
-        weights = np.array([float(self.class_weight.get(label, 1.0)) for label in labels])
-        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-            raise ValueError("class_weight must hold finite numbers, 0 or above, and not only 0")
-        return weights
+        return class_weight_array(self.class_weight, self.classes_)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from treeml import ir
 from treeml.certificate import CardCertificate, Certificate
 
-if TYPE_CHECKING:
-    from treeml.estimators.scorecard import ScorecardClassifierBase
-    from treeml.estimators.tree import OptimalTreeClassifier
-
 __all__ = ["load", "loads", "write"]
 
 
-def write(model: OptimalTreeClassifier | ScorecardClassifierBase) -> str:
+def write(model: Any) -> str:
     """JSON of a fitted estimator: the model, its certificate and what it was fitted with."""
+    if not hasattr(type(model), "certificate_"):
+        return ir.dump(_fitted_model(model), estimator=_plain(model))
     fitted: Any = model
     return ir.dump(
         fitted.tree_ if hasattr(fitted, "tree_") else fitted._fitted_card(),
@@ -29,6 +27,24 @@ def write(model: OptimalTreeClassifier | ScorecardClassifierBase) -> str:
             **_points_asked(fitted),
         },
     )
+
+
+def _fitted_model(model: Any) -> ir.Model:
+    """The model of an estimator without a certificate."""
+    fitted = model._fitted() if hasattr(model, "_fitted") else model._fitted_tree()
+    assert isinstance(fitted, (ir.Tree, ir.RegressionTree, ir.TreeEnsemble))
+    return fitted
+
+
+def _plain(model: Any) -> dict[str, Any]:
+    """Class and parameters of an estimator without a certificate, those that JSON can hold."""
+    parameters = {
+        name: value
+        for name, value in model.get_params(deep=False).items()
+        if value is None or isinstance(value, (str, int, float, bool))
+    }
+    named = hasattr(model, "feature_names_in_")
+    return {"name": type(model).__name__, "named": named, "parameters": parameters}
 
 
 def _points_asked(model: Any) -> dict[str, Any]:
@@ -50,8 +66,9 @@ def load(path: str | Path) -> Any:
 
     Returns
     -------
-    OptimalTreeClassifier, RiskScoreClassifier or SLIMClassifier
-        Predicts, explains and exports as the saved one did; the training data are not in it.
+    estimator
+        Of the class that was saved. Predicts, explains and exports as the saved one did; the
+        training data are not in it.
 
     Raises
     ------
@@ -67,7 +84,8 @@ def loads(text: str) -> Any:
     """`load` from the text itself."""
     model, extra = ir.load(text)
     if "certificate" not in extra:
-        raise ValueError("the model has no certificate; read it with treeml.ir.load")
+        return _without_certificate(model, extra.get("estimator", {}))
+    assert isinstance(model, (ir.Scorecard, ir.Tree))
     if isinstance(model, ir.Scorecard):
         asked = extra.get("estimator", {})
         estimator = _scorecard(model, CardCertificate.from_dict(extra["certificate"]), asked)
@@ -82,6 +100,40 @@ def loads(text: str) -> Any:
     estimator.n_features_in_ = len(model.columns)
     estimator._proof = None
     if extra.get("estimator", {}).get("named", True):
+        estimator.feature_names_in_ = np.array([c.name for c in model.columns], dtype=object)
+    return estimator
+
+
+def _without_certificate(model: ir.Model, asked: dict[str, Any]) -> Any:
+    """An estimator that predicts, explains and exports with the model."""
+    from treeml.estimators import boosted, greedy
+
+    kinds: dict[str, Any] = {
+        kind.__name__: kind
+        for kind in (
+            greedy.GreedyTreeClassifier,
+            greedy.GreedyTreeRegressor,
+            boosted.BoostedTreesClassifier,
+            boosted.BoostedTreesRegressor,
+        )
+    }
+    name = asked.get("name")
+    if name not in kinds:
+        raise ValueError("the model has no certificate; read it with treeml.ir.load")
+    known = set(kinds[name]().get_params(deep=False))
+    parameters = {k: v for k, v in asked.get("parameters", {}).items() if k in known}
+    estimator = kinds[name](**parameters)
+    estimator.n_features_in_ = len(model.columns)
+    if isinstance(model, ir.TreeEnsemble):
+        estimator.ensemble_ = model
+        estimator.n_estimators_ = model.n_trees // model.n_outputs
+    else:
+        assert isinstance(model, (ir.Tree, ir.RegressionTree))
+        estimator.tree_ = model
+        estimator.n_leaves_ = model.n_leaves
+    if (classes := getattr(model, "classes", None)) is not None:
+        estimator.classes_ = classes
+    if asked.get("named", True):
         estimator.feature_names_in_ = np.array([c.name for c in model.columns], dtype=object)
     return estimator
 

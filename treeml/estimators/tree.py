@@ -55,6 +55,7 @@ class _Proof:
                 answers, self.codes, self.sample_weight, len(result.class_weight)
             ),
             seconds=result.seconds,
+            cuts=getattr(self.binarizer, "choice_", ""),
             **self.parameters,
         )
 

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import ast
 
-from treeml.export.python_syntax import question, scalar
+from treeml.export.python_syntax import logistic, question, scalar
 from treeml.ir.predicate import LinearTerm, Predicate, Term
 from treeml.ir.scorecard import Scorecard
 
 LOCAL_NAMES = ("math", "score", "logit", "odds")
 
 __all__ = ["LOCAL_NAMES", "statements", "terms"]
-
-# the exponential of what is at most 0 cannot overflow
-_PROBABILITIES = """
-import math
-logit = (score {sign} {intercept!r}) / {scale!r}
-odds = math.exp(-abs(logit))
-return {{
-    {low!r}: (odds if logit > 0 else 1.0) / (1.0 + odds),
-    {high!r}: (1.0 if logit > 0 else odds) / (1.0 + odds),
-}}
-"""
 
 
 def terms(card: Scorecard) -> set[Term]:
@@ -34,17 +23,12 @@ def statements(card: Scorecard, names: dict[int, str], proba: bool) -> list[ast.
     body = ast.parse("score = 0.0").body
     for term, points in zip(card.terms, card.points.tolist(), strict=True):
         body.append(_addition(term, points, names[term.term.index]))
+    if proba:
+        sign, intercept = "-" if card.intercept < 0 else "+", abs(float(card.intercept))
+        logit = f"(score {sign} {intercept!r}) / {card.required_scale()!r}"
+        return body + logistic(logit, card.classes)
     low, high = (scalar(name) for name in card.classes)
-    if not proba:
-        end = f"return {high!r} if score > {card.threshold!r} else {low!r}"
-    else:
-        end = _PROBABILITIES.format(
-            sign="-" if card.intercept < 0 else "+",
-            intercept=abs(float(card.intercept)),
-            scale=card.required_scale(),
-            low=low,
-            high=high,
-        )
+    end = f"return {high!r} if score > {card.threshold!r} else {low!r}"
     return body + ast.parse(end).body
 
 

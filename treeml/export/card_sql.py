@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from treeml.export.sql_syntax import conditions, constant, counted, number
+from treeml.export.sql_syntax import (
+    MOST_LOGIT,
+    bracketed,
+    conditions,
+    constant,
+    counted,
+    logistic,
+    number,
+    quotient,
+)
 from treeml.ir.predicate import LinearTerm
 from treeml.ir.scorecard import Scorecard
 
@@ -15,8 +24,6 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 __all__ = ["columns"]
-
-_MOST_LOGIT = 700.0  # a double holds exp(709) and exp(-708)
 
 
 def columns(card: Scorecard, dialect: str, *, proba: bool, nan_values: bool) -> list[exp.Expr]:
@@ -29,7 +36,7 @@ def columns(card: Scorecard, dialect: str, *, proba: bool, nan_values: bool) -> 
     low, high = (constant(name, dialect) for name in card.classes)
     if score is None:
         return [high if card.threshold < 0 else low]
-    above = exp.GT(this=_bracketed(score), expression=number(card.threshold))
+    above = exp.GT(this=bracketed(score), expression=number(card.threshold))
     return [exp.Case(ifs=[exp.If(this=above, true=high)], default=low)]
 
 
@@ -59,44 +66,15 @@ def _probability(card: Scorecard, score: exp.Expr | None, dialect: str, second: 
         return constant(float(expit(logit if second else -logit)), dialect)
     decision = exp.Sub if card.intercept < 0 else exp.Add
     points = decision(
-        this=exp.cast(_bracketed(score.copy()), "double"),
+        this=exp.cast(bracketed(score.copy()), "double"),
         expression=constant(abs(float(card.intercept)), dialect),
     )
-    logit = _quotient(_bracketed(points), constant(scale, dialect))
-    if _may_overflow(card):
-        logit = _within(logit, dialect)
-    power = exp.func("EXP", exp.Neg(this=_bracketed(logit)) if second else logit, copy=False)
-    return _quotient(
-        constant(1.0, dialect),
-        _bracketed(exp.Add(this=constant(1.0, dialect), expression=power)),
-    )
+    logit = quotient(bracketed(points), constant(scale, dialect))
+    return logistic(logit, dialect, second, _may_overflow(card))
 
 
 def _may_overflow(card: Scorecard) -> bool:
     if any(isinstance(term, LinearTerm) for term in card.terms):
         return True
     most = float(np.abs(card.points).sum()) + abs(card.intercept)
-    return most / card.required_scale() > _MOST_LOGIT
-
-
-def _within(logit: exp.Expr, dialect: str) -> exp.Expr:
-    """The logit, cut off where its exponential would overflow or underflow; it is never NULL."""
-    from sqlglot import exp
-
-    least, greatest = ("MIN", "MAX") if dialect == "sqlite" else ("LEAST", "GREATEST")
-    low, high = (constant(limit, dialect) for limit in (-_MOST_LOGIT, _MOST_LOGIT))
-    raised = exp.Anonymous(this=greatest, expressions=[logit, low])
-    return exp.Anonymous(this=least, expressions=[raised, high])
-
-
-def _quotient(above: exp.Expr, below: exp.Expr) -> exp.Expr:
-    """A quotient of doubles: no dialect has to change its type or look for a division by 0."""
-    from sqlglot import exp
-
-    return exp.Div(this=above, expression=below, typed=True, safe=False)
-
-
-def _bracketed(expression: exp.Expr) -> exp.Expr:
-    from sqlglot import exp
-
-    return exp.Paren(this=expression)
+    return most / card.required_scale() > MOST_LOGIT

@@ -9,9 +9,10 @@ import unicodedata
 from collections.abc import Iterable
 
 from treeml._core.version import __version__
-from treeml.export import card_python, tree_python
+from treeml.export import card_python, ensemble_python, tree_python
+from treeml.export.outcome import classes_of, require_classes
 from treeml.export.python_syntax import scalar
-from treeml.ir import Model, Scorecard
+from treeml.ir import Model, Scorecard, TreeEnsemble
 from treeml.ir.predicate import Term
 
 __all__ = ["python", "scalar"]
@@ -46,12 +47,13 @@ def python(model: Model, function: str = "predict", *, proba: bool = False) -> s
     A tree becomes early returns: at each question the branch that nests less stands inside the
     ``if`` and returns; the other one follows it, unindented. The nesting is so at most log2 of
     the number of leaves, whatever the depth of the tree, and a prediction still asks only the
-    questions of its path. A scorecard adds up its points in the order of its terms, as
-    `Scorecard.score` does.
+    questions of its path. An ensemble has one such function a tree within its own and adds up
+    their values in order, as `TreeEnsemble.score` does; a scorecard adds up its points in the
+    order of its terms, as `Scorecard.score` does.
 
     Parameters
     ----------
-    model : Tree or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble or Scorecard
         The model.
     function : str, default="predict"
         Name of the function.
@@ -67,33 +69,51 @@ def python(model: Model, function: str = "predict", *, proba: bool = False) -> s
     ------
     ValueError
         Where ``function`` is not a name, or a class or level is not a str, int, float or bool, or
-        ``proba`` is asked of a scorecard without a scale.
+        ``proba`` is asked of a model that predicts numbers or of a scorecard without a scale.
     """
     if not function.isidentifier() or keyword.iskeyword(function):
         raise ValueError(f"function={function!r} is not a Python name")
-    if isinstance(model, Scorecard):
-        asked, reserved = card_python.terms(model), card_python.LOCAL_NAMES
-    else:
-        asked, reserved = tree_python.terms(model), ()
+    if proba:
+        require_classes(model)
+    asked, reserved = _asked(model)
     used = sorted(asked, key=lambda term: term.index)
     names = _variable_names(used, {function, *reserved})
-    what = "Class probabilities" if proba else "Predicted class"
     body: list[ast.stmt] = [
-        ast.Expr(ast.Constant(_DOCSTRING.format(what=what, version=__version__)))
+        ast.Expr(ast.Constant(_DOCSTRING.format(what=_what(model, proba), version=__version__)))
     ]
     if any(term.column.kind == "date" for term in used):
         body += ast.parse(_DAYS).body
     body += [ast.Assign([ast.Name(names[term.index], ast.Store())], _read(term)) for term in used]
-    if isinstance(model, Scorecard):
-        body += card_python.statements(model, names, proba)
-    else:
-        body += tree_python.statements(model, names, proba)
+    body += _statements(model, names, proba)
     arguments = ast.arguments(
         posonlyargs=[], args=[ast.arg("row")], kwonlyargs=[], kw_defaults=[], defaults=[]
     )
     definition = ast.FunctionDef(function, arguments, body, decorator_list=[])
     module = ast.fix_missing_locations(ast.Module([definition], type_ignores=[]))
     return ast.unparse(module) + "\n"
+
+
+def _asked(model: Model) -> tuple[set[Term], Iterable[str]]:
+    """What the model asks about, and the names that its statements use."""
+    if isinstance(model, Scorecard):
+        return card_python.terms(model), card_python.LOCAL_NAMES
+    if isinstance(model, TreeEnsemble):
+        return ensemble_python.terms(model), ensemble_python.local_names(model)
+    return tree_python.terms(model), ()
+
+
+def _statements(model: Model, names: dict[int, str], proba: bool) -> list[ast.stmt]:
+    if isinstance(model, Scorecard):
+        return card_python.statements(model, names, proba)
+    if isinstance(model, TreeEnsemble):
+        return ensemble_python.statements(model, names, proba)
+    return tree_python.statements(model, names, proba)
+
+
+def _what(model: Model, proba: bool) -> str:
+    if proba:
+        return "Class probabilities"
+    return "Predicted class" if classes_of(model) is not None else "Predicted value"
 
 
 def _variable_names(terms: list[Term], reserved: Iterable[str]) -> dict[int, str]:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from treeml.ir.predicate import Predicate
 
-__all__ = ["question", "scalar"]
+# the exponential of what is at most 0 cannot overflow
+_LOGISTIC = """
+import math
+logit = {logit}
+odds = math.exp(-abs(logit))
+return {{
+    {low!r}: (odds if logit > 0 else 1.0) / (1.0 + odds),
+    {high!r}: (1.0 if logit > 0 else odds) / (1.0 + odds),
+}}
+"""
+
+__all__ = ["logistic", "question", "scalar"]
 
 
 def scalar(value: Any) -> str | int | float | bool:
@@ -42,3 +54,9 @@ def question(predicate: Predicate, name: str) -> ast.expr:
         return ast.Compare(value, [ast.In()], [ast.Tuple(levels, ast.Load())])
     operator = ast.LtE() if predicate.test == "<=" else ast.Gt()
     return ast.Compare(value, [operator], [ast.Constant(float(predicate.value))])
+
+
+def logistic(logit: str, classes: Iterable[Any]) -> list[ast.stmt]:
+    """Statements that return the probability of each of two classes; ``logit`` is Python."""
+    low, high = (scalar(name) for name in classes)
+    return ast.parse(_LOGISTIC.format(logit=logit, low=low, high=high)).body

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from treeml.ir import Model, Scorecard, Tree
+from treeml.export.outcome import one_line
+from treeml.ir import Model, RegressionTree, Scorecard, Tree, TreeEnsemble
 from treeml.ir.predicate import LinearTerm, Predicate, Term, number_text
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Answer = tuple[Predicate, bool]
 
-__all__ = ["Answer", "conditions", "leaf_text", "merge", "one_line", "rules"]
+__all__ = ["Answer", "conditions", "merge", "one_line", "rules"]
 
 
 def rules(model: Model) -> pd.DataFrame:
@@ -25,19 +26,30 @@ def rules(model: Model) -> pd.DataFrame:
 
     Parameters
     ----------
-    model : Tree or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble or Scorecard
         The model.
 
     Returns
     -------
     DataFrame
         Of a tree: ``rule`` (merged conditions in words; "always" for a tree of one leaf),
-        ``prediction``, ``rows`` (training rows, or their weight), ``share`` (of the predicted
-        class among them; NaN where there are none), ``n_<class>`` for every class, ``depth`` and
-        ``leaf`` (node). Of a scorecard: ``term`` (in words), ``column``, ``points`` and
-        ``per_unit`` (whether the points are times the value of the column).
+        ``prediction``, ``rows`` (training rows, or their weight), then for classes ``share`` (of
+        the predicted class among them; NaN where there are none) and ``n_<class>`` for every
+        class, for numbers ``error`` (their mean loss); ``depth`` and ``leaf`` (node).
+
+        Of an ensemble: ``tree`` (from 1), ``class`` where there are more than two, ``rule``,
+        ``value`` (what the leaf adds to the score), ``rows``, ``depth`` and ``leaf``.
+
+        Of a scorecard: ``term`` (in words), ``column``, ``points`` and ``per_unit`` (whether the
+        points are times the value of the column).
     """
-    return _card_rules(model) if isinstance(model, Scorecard) else _tree_rules(model)
+    import pandas as pd
+
+    if isinstance(model, Scorecard):
+        return pd.DataFrame(_card_columns(model)).astype({"per_unit": bool})
+    if isinstance(model, TreeEnsemble):
+        return pd.DataFrame(_ensemble_columns(model))
+    return pd.DataFrame(_leaf_columns(model, _predictions(model)))
 
 
 def merge(path: Sequence[Answer]) -> list[list[Answer]]:
@@ -68,60 +80,60 @@ def conditions(path: Sequence[Answer]) -> list[str]:
     return [f"({text})" if text.endswith(" or missing") else text for text in texts]
 
 
-def leaf_text(tree: Tree, node: int) -> str:
-    """Class, rows and share of a leaf, such as ``bad (70 % of 120 rows)``."""
-    name = one_line(str(tree.classes[tree.label[node]]))
-    rows = float(tree.counts[node].sum())
-    if rows == 0:
-        return f"{name} (no rows)"
-    share = float(tree.counts[node, tree.label[node]]) / rows
-    unit = "row" if rows == 1 else "rows"
-    return f"{name} ({_percent(share)} % of {number_text(round(rows, 6))} {unit})"
-
-
-def one_line(text: str) -> str:
-    """The text with line breaks and runs of blanks in names replaced by one blank."""
-    return " ".join(text.split())
-
-
-def _tree_rules(tree: Tree) -> pd.DataFrame:
-    import pandas as pd
-
+def _leaf_columns(tree: Tree | RegressionTree, said: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Columns with an entry for each leaf; ``said`` are those of what the leaves say."""
     leaves = tree.leaves
-    counts, label = tree.counts[leaves], tree.label[leaves]
-    if np.all(counts == np.floor(counts)):
-        counts = counts.astype(np.int64)
+    texts = {leaf: " and ".join(conditions(path)) or "always" for leaf, path in tree.paths()}
+    return {
+        "rule": [texts[leaf] for leaf in leaves.tolist()],
+        **said,
+        "depth": tree.node_depth[leaves],
+        "leaf": leaves,
+    }
+
+
+def _predictions(tree: Tree | RegressionTree) -> dict[str, np.ndarray]:
+    """What the leaves predict, with rows and how right it is there."""
+    leaves = tree.leaves
+    if isinstance(tree, RegressionTree):
+        rows, error = _whole(tree.rows[leaves]), tree.error[leaves]
+        return {"prediction": tree.value[leaves], "rows": rows, "error": error}
+    counts, label = _whole(tree.counts[leaves]), tree.label[leaves]
     rows = counts.sum(axis=1)
     share = np.full(len(leaves), math.nan)
     np.divide(counts[np.arange(len(leaves)), label], rows, out=share, where=rows > 0)
-    texts = {leaf: " and ".join(conditions(path)) or "always" for leaf, path in tree.paths()}
-    columns = {
-        "rule": [texts[leaf] for leaf in leaves.tolist()],
-        "prediction": tree.classes[label],
-        "rows": rows,
-        "share": share,
-    }
-    columns |= {f"n_{name}": counts[:, k] for k, name in enumerate(tree.classes.tolist())}
-    return pd.DataFrame(columns | {"depth": tree.node_depth[leaves], "leaf": leaves})
+    columns = {"prediction": tree.classes[label], "rows": rows, "share": share}
+    return columns | {f"n_{name}": counts[:, k] for k, name in enumerate(tree.classes.tolist())}
 
 
-def _card_rules(card: Scorecard) -> pd.DataFrame:
-    import pandas as pd
+def _ensemble_columns(ensemble: TreeEnsemble) -> dict[str, Any]:
+    n_leaves = np.array([tree.n_leaves for tree in ensemble.trees], dtype=np.int64)
+    columns: dict[str, Any] = {"tree": np.repeat(np.arange(1, ensemble.n_trees + 1), n_leaves)}
+    if ensemble.link == "softmax":
+        columns["class"] = ensemble.required_classes()[np.repeat(ensemble.output, n_leaves)]
+    parts = [
+        _leaf_columns(tree, {"value": tree.value[tree.leaves], "rows": tree.rows[tree.leaves]})
+        for tree in ensemble.trees
+    ]
+    for name in ("rule", "value", "rows", "depth", "leaf"):
+        columns[name] = np.concatenate([part[name] for part in parts]) if parts else []
+    if parts:
+        columns["rows"] = _whole(columns["rows"])
+    return columns
 
-    columns = {
+
+def _whole(numbers: np.ndarray) -> np.ndarray:
+    """As integers where all are."""
+    return numbers.astype(np.int64) if np.all(numbers == np.floor(numbers)) else numbers
+
+
+def _card_columns(card: Scorecard) -> dict[str, Any]:
+    return {
         "term": [one_line(term.text()) for term in card.terms],
         "column": [term.term.name for term in card.terms],
         "points": card.points,
         "per_unit": [isinstance(term, LinearTerm) for term in card.terms],
     }
-    return pd.DataFrame(columns).astype({"per_unit": bool})
-
-
-def _percent(share: float) -> str:
-    """Share in percent to one decimal; 0 and 100 only where exact."""
-    if share in (0.0, 1.0):
-        return "100" if share else "0"
-    return number_text(min(max(round(100 * share, 1), 0.1), 99.9))
 
 
 def _over_levels(term: Term) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from treeml.export import card_sql, tree_sql
+from treeml.export import card_sql, ensemble_sql, tree_sql
+from treeml.export.outcome import require_classes
 from treeml.export.sql_syntax import identifier
-from treeml.ir import Model, Scorecard
+from treeml.ir import Model, Scorecard, TreeEnsemble
 
 if TYPE_CHECKING:
     from sqlglot import Generator, exp
@@ -39,6 +40,11 @@ def sql(
     functions), of a number that LEAST and GREATEST keep from overflow and underflow where points
     and scale alone do not (in T-SQL: since SQL Server 2022).
 
+    An ensemble is a sum, one CASE a tree in their order (in brackets by the hundred, where they
+    are more), compared with 0 for two classes. For more classes a scalar subquery gives the sums
+    names and takes the greatest. A database that adds decimals or in another order may differ in
+    the last digits.
+
     Thresholds are decimals that every reader turns into the same float64: plain (``41.5``) where
     they are exact in binary, elsewhere with an exponent (``0.1E0``), which databases read as a
     double, whereas ``0.1`` is a DECIMAL. Dates are compared with DATE or TIMESTAMP values.
@@ -49,7 +55,7 @@ def sql(
 
     Parameters
     ----------
-    model : Tree or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble or Scorecard
         The model.
     dialect : str, default="duckdb"
         Any dialect of sqlglot, such as "sqlite", "postgres", "bigquery", "snowflake" or "tsql".
@@ -74,7 +80,8 @@ def sql(
     ------
     ValueError
         Where the dialect is unknown, the table is not a name, a class or level cannot be
-        written, or ``proba`` is asked of a scorecard without a scale.
+        written, or ``proba`` is asked of a model that predicts numbers or of a scorecard without
+        a scale.
     """
     import sqlglot
     from sqlglot import exp
@@ -82,13 +89,11 @@ def sql(
     known = sorted(d.value for d in sqlglot.Dialects if d.value)
     if dialect not in known:
         raise ValueError(f"dialect {dialect!r} is not one of {', '.join(known)}")
-    if isinstance(model, Scorecard):
-        values = card_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
-    else:
-        values = tree_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
+    classes = require_classes(model).tolist() if proba else []
+    values = _values(model, dialect, proba=proba, nan_values=nan_values)
     if table is None and not proba:
         return _written(values[0], dialect)
-    names = [f"{column_alias}_{c}" for c in model.classes.tolist()] if proba else [column_alias]
+    names = [f"{column_alias}_{c}" for c in classes] if proba else [column_alias]
     columns = [
         exp.alias_(value, identifier(name), copy=False)
         for value, name in zip(values, names, strict=True)
@@ -98,6 +103,14 @@ def sql(
     source, star = _source(table, dialect)
     query = exp.select(star, *columns, copy=False).from_(source, copy=False)
     return _written(query, dialect)
+
+
+def _values(model: Model, dialect: str, *, proba: bool, nan_values: bool) -> list[exp.Expr]:
+    if isinstance(model, Scorecard):
+        return card_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
+    if isinstance(model, TreeEnsemble):
+        return ensemble_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
+    return tree_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
 
 
 def _written(expression: exp.Expr, dialect: str) -> str:

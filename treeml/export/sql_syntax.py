@@ -15,7 +15,12 @@ from treeml.ir.predicate import Predicate, Term
 if TYPE_CHECKING:
     from sqlglot import exp
 
-__all__ = ["conditions", "constant", "counted", "identifier", "number"]
+MOST_LOGIT = 700.0  # a double holds exp(709) and exp(-708)
+
+__all__ = [
+    "MOST_LOGIT", "bracketed", "conditions", "constant", "counted", "greatest", "identifier",
+    "least", "logistic", "number", "quotient",
+]  # fmt: skip
 
 # How a float column that stores NaN compares. Elsewhere NaN cannot be stored or is not portable.
 _NAN_IS_GREATEST = frozenset(
@@ -84,6 +89,47 @@ def counted(term: Term, points: int, dialect: str, nan_values: bool) -> exp.Expr
     else:
         return exp.Coalesce(this=value, expressions=[nothing])
     return exp.Case(ifs=[exp.If(this=known, true=value)], default=nothing)
+
+
+def logistic(logit: exp.Expr, dialect: str, second: bool, may_overflow: bool) -> exp.Expr:
+    """1 / (1 + EXP(-logit)) for the second class, 1 / (1 + EXP(logit)) for the first one."""
+    from sqlglot import exp
+
+    if may_overflow:  # cut off; it is never NULL
+        low, high = (constant(limit, dialect) for limit in (-MOST_LOGIT, MOST_LOGIT))
+        logit = least([greatest([logit, low], dialect), high], dialect)
+    power = exp.func("EXP", exp.Neg(this=bracketed(logit)) if second else logit, copy=False)
+    one = constant(1.0, dialect)
+    return quotient(one, bracketed(exp.Add(this=one.copy(), expression=power)))
+
+
+def greatest(values: list[exp.Expr], dialect: str) -> exp.Expr:
+    """The greatest of at least two values."""
+    from sqlglot import exp
+
+    name = "MAX" if dialect == "sqlite" else "GREATEST"
+    return exp.Anonymous(this=name, expressions=values)
+
+
+def least(values: list[exp.Expr], dialect: str) -> exp.Expr:
+    """The least of at least two values."""
+    from sqlglot import exp
+
+    return exp.Anonymous(this="MIN" if dialect == "sqlite" else "LEAST", expressions=values)
+
+
+def quotient(above: exp.Expr, below: exp.Expr) -> exp.Expr:
+    """A quotient of doubles: no dialect has to change its type or look for a division by 0."""
+    from sqlglot import exp
+
+    return exp.Div(this=above, expression=below, typed=True, safe=False)
+
+
+def bracketed(expression: exp.Expr) -> exp.Expr:
+    """The expression in brackets."""
+    from sqlglot import exp
+
+    return exp.Paren(this=expression)
 
 
 def identifier(name: str) -> exp.Identifier:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from treeml.export import card_text
-from treeml.export.rules import conditions, leaf_text, one_line
-from treeml.ir import Model, Scorecard, Tree
+from treeml.export.outcome import leaf_text, meaning, one_line, start_text
+from treeml.export.rules import conditions
+from treeml.ir import Model, RegressionTree, Scorecard, Tree, TreeEnsemble
 
 MISSING_RULE = (
     "A missing value, or a level not seen in training, answers no to every question except "
@@ -17,13 +18,15 @@ __all__ = ["MISSING_RULE", "sentences", "text"]
 def text(model: Model) -> str:
     """The model for reading: a tree as indented questions, a scorecard as the printed card.
 
-    Every leaf of a tree stands with class, rows and share of that class. A card has one line a
-    term with its points, those over one column together; then how many points mean the second
-    class, and the table from score to risk with the training rows at each score.
+    Every leaf of a tree stands with class, rows and share of that class, or with its number, rows
+    and mean loss. An ensemble is its trees one after the other, with where the score starts, what
+    each leaf adds, and what the score means. A card has one line a term with its points, those
+    over one column together; then how many points mean the second class, and the table from score
+    to risk with the training rows at each score.
 
     Parameters
     ----------
-    model : Tree or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble or Scorecard
         The model.
 
     Returns
@@ -32,10 +35,17 @@ def text(model: Model) -> str:
         Lines without a trailing line break; one of them says what missing and unseen values do,
         of a card where it matters.
     """
-    return card_text.text(model) if isinstance(model, Scorecard) else _tree_text(model)
+    if isinstance(model, Scorecard):
+        return card_text.text(model)
+    if isinstance(model, TreeEnsemble):
+        lines = _ensemble_lines(model)
+        asks = any(tree.n_nodes > 1 for tree in model.trees)
+    else:
+        lines, asks = _tree_lines(model), model.n_nodes > 1
+    return "\n".join([*lines, "", MISSING_RULE] if asks else lines)
 
 
-def sentences(tree: Tree) -> list[str]:
+def sentences(model: Tree | RegressionTree | TreeEnsemble) -> list[str]:
     """One sentence a leaf, in depth-first order, with the conditions of its path merged.
 
     Conditions on one column become one: "25 < age <= 41". The rows that a sentence speaks of are
@@ -44,23 +54,58 @@ def sentences(tree: Tree) -> list[str]:
 
     Parameters
     ----------
-    tree : Tree
+    model : Tree, RegressionTree or TreeEnsemble
         The model.
 
     Returns
     -------
     list of str
-        Such as "If age <= 41 and (income > 410 or missing), then bad (70 % of 120 rows)."
+        Such as "If age <= 41 and (income > 410 or missing), then bad (70 % of 120 rows)." For an
+        ensemble the first sentence says where the score starts, the last one what it means, and
+        the others begin with the number of their tree.
+
+    Raises
+    ------
+    ValueError
+        For a scorecard, whose terms are added up one by one.
     """
+    if isinstance(model, Scorecard):
+        raise ValueError("a scorecard has no leaves to make sentences of: use text")
+    if not isinstance(model, TreeEnsemble):
+        return [f"{line[0].upper()}{line[1:]}." for line in _clauses(model)]
+    out = [start_text(model)]
+    for i, tree in enumerate(model.trees):
+        out += [f"{_heading(model, i)}: {line}." for line in _clauses(tree, adds=True)]
+    return [*out, meaning(model)]
+
+
+def _clauses(tree: Tree | RegressionTree, adds: bool = False) -> list[str]:
+    """A clause for each leaf, such as ``if age <= 41, then bad (70 % of 120 rows)``."""
     out = []
     for leaf, path in tree.paths():
         words = " and ".join(conditions(path))
-        head = f"If {words}, then" if words else "Always"
-        out.append(f"{head} {leaf_text(tree, leaf)}.")
+        head = f"if {words}, then" if words else "always"
+        out.append(f"{head} {'add ' if adds else ''}{leaf_text(tree, leaf, error=not adds)}")
     return out
 
 
-def _tree_text(tree: Tree) -> str:
+def _ensemble_lines(ensemble: TreeEnsemble) -> list[str]:
+    lines = [start_text(ensemble), meaning(ensemble)]
+    for i, tree in enumerate(ensemble.trees):
+        lines += ["", f"{_heading(ensemble, i)}:", *_tree_lines(tree, adds=True)]
+    return lines
+
+
+def _heading(ensemble: TreeEnsemble, which: int) -> str:
+    """The number of a tree, and its class where there are several scores."""
+    if ensemble.link != "softmax":
+        return f"Tree {which + 1}"
+    name = one_line(str(ensemble.required_classes()[ensemble.output[which]]))
+    return f"Tree {which + 1} ({name})"
+
+
+def _tree_lines(tree: Tree | RegressionTree, adds: bool = False) -> list[str]:
+    """Questions and leaves; the leaves of an ensemble's tree add their value to the score."""
     lines: list[str] = []
     stack: list[tuple[int, int, str]] = [(0, 0, "")]
     while stack:
@@ -69,12 +114,11 @@ def _tree_text(tree: Tree) -> str:
             lines.append("    " * (depth - 1) + heading)
         which = int(tree.predicate[node])
         if which < 0:
-            lines.append("    " * depth + leaf_text(tree, node))
+            said = leaf_text(tree, node, error=not adds)
+            lines.append("    " * depth + ("add " if adds else "") + said)
             continue
         question = tree.predicates[which]
         no, yes = one_line(question.complement_text()), one_line(question.text())
         stack.append((int(tree.if_false[node]), depth + 1, f"else ({no}):"))
         stack.append((int(tree.if_true[node]), depth + 1, f"if {yes}:"))
-    if tree.n_nodes == 1:
-        return f"always: {lines[0]}"
-    return "\n".join([*lines, "", MISSING_RULE])
+    return [f"always: {lines[0]}"] if tree.n_nodes == 1 else lines

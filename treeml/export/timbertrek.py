@@ -29,12 +29,14 @@ def timbertrek(trees: Sequence[tuple[float, Tree]], predicates: Sequence[Predica
     Raises
     ------
     ValueError
-        For more than two classes.
+        For more than two classes, or trees that predict numbers.
     """
     number = {predicate: str(j) for j, predicate in reversed(list(enumerate(predicates)))}
     paths: dict[str, Any] = {"f": "root", "c": []}
     tree_map: dict[int, list[Any]] = {}
     for at, (objective, tree) in enumerate(trees, start=1):
+        if not isinstance(tree, Tree):
+            raise ValueError("TimberTrek shows two classes; these trees predict numbers")
         if len(tree.classes) != 2:
             raise ValueError(f"TimberTrek shows two classes; these trees have {len(tree.classes)}")
         if tree.predicate[0] < 0:

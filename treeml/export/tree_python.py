@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 import numpy as np
 
 from treeml.export.python_syntax import question, scalar
+from treeml.ir import RegressionTree, Tree, TreeNodes
 from treeml.ir.predicate import Term
-from treeml.ir.tree import Tree
 
-__all__ = ["statements", "terms"]
+__all__ = ["early_returns", "statements", "terms"]
 
 
-def terms(tree: Tree) -> set[Term]:
+def terms(tree: TreeNodes) -> set[Term]:
     """What some node asks about."""
     return {tree.predicates[i].term for i in np.unique(tree.predicate) if i >= 0}
 
 
-def statements(tree: Tree, names: dict[int, str], proba: bool) -> list[ast.stmt]:
-    """Early returns, from the leaves up: children come after their parent in the arrays."""
+def statements(tree: Tree | RegressionTree, names: dict[int, str], proba: bool) -> list[ast.stmt]:
+    """Early returns of classes, numbers or probabilities."""
+    if isinstance(tree, RegressionTree):
+        return early_returns(tree, names, [ast.Constant(value) for value in tree.value.tolist()])
+    if not proba:
+        labels = [scalar(name) for name in tree.classes]
+        return early_returns(tree, names, [ast.Constant(labels[k]) for k in tree.label])
+    return early_returns(tree, names, [_shares(tree, row) for row in tree.node_proba.tolist()])
+
+
+def early_returns(
+    tree: TreeNodes, names: dict[int, str], outcomes: Sequence[ast.expr]
+) -> list[ast.stmt]:
+    """Questions and returns, from the leaves up: children come after their parent in the arrays.
+
+    Parameters
+    ----------
+    tree : TreeNodes
+        The model.
+    names : dict of int -> str
+        The variable that holds each column.
+    outcomes : sequence of ast.expr
+        What each node returns if it is a leaf.
+    """
     nesting = np.zeros(tree.n_nodes, dtype=np.int64)
     last_first: dict[int, list[ast.stmt]] = {}
     for node in reversed(range(tree.n_nodes)):
         if tree.predicate[node] < 0:
-            last_first[node] = [ast.Return(_outcome(tree, node, proba))]
+            last_first[node] = [ast.Return(outcomes[node])]
             continue
         yes, no = int(tree.if_true[node]), int(tree.if_false[node])
         inside, after = (yes, no) if nesting[yes] <= nesting[no] else (no, yes)
@@ -39,8 +62,7 @@ def statements(tree: Tree, names: dict[int, str], proba: bool) -> list[ast.stmt]
     return last_first[0][::-1]
 
 
-def _outcome(tree: Tree, node: int, proba: bool) -> ast.expr:
-    if not proba:
-        return ast.Constant(scalar(tree.classes[tree.label[node]]))
-    keys: list[ast.expr | None] = [ast.Constant(scalar(name)) for name in tree.classes]
-    return ast.Dict(keys, [ast.Constant(scalar(share)) for share in tree.node_proba[node]])
+def _shares(tree: Tree, shares: list[float]) -> ast.expr:
+    """A dict of class -> probability."""
+    classes: list[ast.expr | None] = [ast.Constant(scalar(name)) for name in tree.classes]
+    return ast.Dict(classes, [ast.Constant(share) for share in shares])

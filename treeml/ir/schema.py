@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from treeml.ir.ensemble import TreeEnsemble
+from treeml.ir.regression_tree import RegressionTree
 from treeml.ir.scorecard import Scorecard
 from treeml.ir.tree import Tree
 
@@ -12,9 +14,14 @@ SCHEMA_VERSION = 1
 
 __all__ = ["SCHEMA_VERSION", "Model", "dump", "load"]
 
-Model = Tree | Scorecard
+Model = Tree | RegressionTree | TreeEnsemble | Scorecard
 
-_KINDS = {"scorecard": Scorecard, "tree": Tree}
+_KINDS = {
+    "regression_tree": RegressionTree,
+    "scorecard": Scorecard,
+    "tree": Tree,
+    "tree_ensemble": TreeEnsemble,
+}
 
 
 def dump(model: Model, **extra: Any) -> str:

@@ -1,0 +1,52 @@
+"""What the guide to greedy trees shows is what comes out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "greedy.md"
+
+
+@pytest.fixture(scope="module")
+def page():
+    return PAGE.read_text()
+
+
+@pytest.fixture(scope="module")
+def spaces(page):
+    """The names after each block of Python, all run in turn."""
+    space: dict = {}
+    after = []
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(re.sub(r"print\(.*\)", "", code), space)
+        after.append(dict(space))
+    return after
+
+
+def shown(page, name):
+    return re.search(rf"<!-- {name} -->\n```text\n(.*?)\n```\n<!-- end -->", page, re.DOTALL)[1]
+
+
+def test_the_tree_comes_out(page, spaces):
+    assert shown(page, "greedy") == spaces[0]["model"].to_text()
+
+
+def test_the_path_and_the_boosted_model_come_out(spaces):
+    path = spaces[1]["path"]
+    assert len(path.ccp_alphas) == len(path.n_leaves) == len(path.impurities)
+    assert spaces[2]["boosted"].n_estimators_ < 200
+
+
+def test_the_certificate_comes_out(page, spaces):
+    from treeml import Binarizer, OptimalTreeClassifier
+
+    space = spaces[-1]
+    certificate = space["model"].certificate_
+    told = re.sub(r" in [\d.e-]+ s +│", "", certificate.text())
+    assert re.sub(r" in [\d.e-]+ s +│", "", shown(page, "guess")) == told
+    errors = {"guess": round(certificate.objective * 569)}
+    plain = OptimalTreeClassifier(max_depth=3, regularization=0, binarizer=Binarizer(max_bins=4))
+    errors["quantile"] = round(plain.fit(space["X"], space["y"]).objective_ * 569)
+    assert len(plain.binarizer_.predicates_) == len(space["model"].binarizer_.predicates_)
+    assert f"makes {errors['quantile']} errors, with these {errors['guess']}." in page
