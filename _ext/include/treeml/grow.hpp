@@ -171,6 +171,7 @@ class Grower {
         const std::int64_t rows = n_rows(node);
         if (nodes_[node].depth >= limits_.max_depth) return false;
         if (rows < limits_.rows_to_split || rows < 2 * limits_.leaf.rows) return false;
+        if (limits_.must_gain) return true;  // alike rows gain nothing
         return !(scan_ ? scan_->pure(range(node)) : accumulator_->pure(range(node), nodes_[node].total.data()));
     }
 

@@ -188,8 +188,12 @@ class SumAccumulator final : public Accumulator {
     }
 
     bool pure(RowRange range, const std::int64_t*) const override {
-        for (std::int64_t i = range.begin + 1; i < range.end; ++i)
-            if (!cells_.same(range[i], range[range.begin])) return false;
+        Row heaviest = range[range.begin];  // a row of next to no weight tells nothing
+        if constexpr (Cells::kStride == WeightedCells::kStride)
+            for (std::int64_t i = range.begin; i < range.end; ++i)
+                if (cells_.b[range[i]] > cells_.b[heaviest]) heaviest = range[i];
+        for (std::int64_t i = range.begin; i < range.end; ++i)
+            if (!cells_.same(range[i], heaviest)) return false;
         return true;
     }
 
