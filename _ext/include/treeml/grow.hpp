@@ -1,8 +1,8 @@
 // Greedy growth of a tree: the best split of every node, depth first or best first.
 //
-// The rows of a node are a range of one array that every split partitions in place. Narrow and sparse columns keep
-// a histogram per open node: that of the smaller child is counted, that of the larger one is what is left of the
-// parent's. Wide columns, and all columns of a node with few rows, are counted over the codes that occur.
+// Narrow and sparse columns keep a histogram per open node: that of the smaller child is counted, that of the
+// larger one is what is left of the parent's. Wide columns, and all columns of a node with few rows, are counted
+// over the codes that occur.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "treeml/code_columns.hpp"
+#include "treeml/code_counter.hpp"
 #include "treeml/control.hpp"
+#include "treeml/row_partition.hpp"
 #include "treeml/row_scan.hpp"
 #include "treeml/split.hpp"
 #include "treeml/team.hpp"
@@ -47,7 +49,7 @@ struct GrownNode {
 class Grower {
   public:
     Grower(const CodeColumns& columns, Team& team, std::vector<char> allowed = {})
-        : columns_(columns), team_(team), allowed_(std::move(allowed)), scratch_(team.size()) {
+        : columns_(columns), team_(team), rows_(columns, team), allowed_(std::move(allowed)), scratch_(team.size()) {
         n_histograms_ = columns.width() + static_cast<int>(columns.sparse().size());
     }
 
@@ -65,6 +67,9 @@ class Grower {
         return grow(rows, limits, control);
     }
 
+    // Whether `rows` are all rows in their order when a tree starts: its root is then read without them.
+    void set_rows_ascend(bool ascend) { rows_ascend_ = ascend; }
+
     int code(const GrownNode& node, Row row) const { return columns_[node.column].code(row); }
 
     // Whether a row with this code goes left.
@@ -79,44 +84,38 @@ class Grower {
     static constexpr int kNoHistogram = -1;
     static constexpr std::int64_t kParallelWork = 1 << 15;  // additions below which threads do not pay
     static constexpr std::int64_t kHistogramBytes = std::int64_t(1) << 28;
-    static constexpr int kCodesPerRow = 6;  // a node with fewer rows than codes / 6 is counted by sorting
 
     struct Open {
         int node = 0;
         Split split;
         int histogram = kNoHistogram;
-        std::vector<std::pair<std::int64_t, std::int64_t>> sparse;  // ranges of the sparse columns' entries
+        std::vector<Range> sparse;  // of the entries of sparse columns
     };
 
     // What a member of the team computes with.
     struct Scratch {
-        Buffer<std::int64_t> histograms, cells;
-        std::vector<std::uint32_t> keys, sorted;
-        std::vector<RowCode> codes;
-        std::vector<Row> rows;
-        std::vector<std::int64_t> starts;
+        Buffer<std::int64_t> histograms;
+        CodeCounter counter;
         std::unique_ptr<RowScanner> scanner;
         Split best[2];
     };
 
     std::vector<GrownNode> grow(std::vector<Row>& rows, const GrowthLimits& limits, Control& control) {
-        rows_ = &rows;
         limits_ = limits;
         nodes_.clear();
         open_.clear();
         free_.clear();
         used_histograms_ = 0;
-        other_.resize(rows.size());
         stride_ = accumulator_ ? accumulator_->stride() : 0;
         for (Scratch& scratch : scratch_)
             if (scan_) scratch.scanner = std::make_unique<RowScanner>(*scan_, limits.leaf);
-        take_sparse();
+        rows_.start(rows, !scan_);
         GrownNode root;
         root.end = static_cast<std::int64_t>(rows.size());
         root.total = total(0, root.end);
         nodes_.push_back(std::move(root));
         Open first;
-        for (const auto& entries : sparse_rows_) first.sparse.emplace_back(0, static_cast<std::int64_t>(entries.size()));
+        first.sparse = rows_.all_sparse();
         if (may_split(0)) {
             if (has_histogram(0)) {
                 first.histogram = take_histogram();
@@ -137,31 +136,10 @@ class Grower {
         return std::move(nodes_);
     }
 
-    void take_sparse() {
-        sparse_rows_.clear();
-        sparse_codes_.clear();
-        if (columns_.sparse().empty() || scan_) return;
-        side_.assign(columns_.n_rows(), 0);
-        const bool all = static_cast<std::int64_t>(rows_->size()) == columns_.n_rows();
-        if (!all)
-            for (const Row row : *rows_) side_[row] = 1;
-        for (const SparseColumn& column : columns_.sparse()) {
-            std::vector<Row> rows;
-            std::vector<RowCode> codes;
-            for (std::size_t i = 0; i < column.rows.size(); ++i)
-                if (all || side_[column.rows[i]]) {
-                    rows.push_back(column.rows[i]);
-                    codes.push_back(column.codes[i]);
-                }
-            sparse_rows_.push_back(std::move(rows));
-            sparse_codes_.push_back(std::move(codes));
-        }
-    }
-
     std::int64_t n_rows(int node) const { return nodes_[node].end - nodes_[node].begin; }
     RowRange range(int node) const {
         const bool as_they_are = node == 0 && n_rows(0) == columns_.n_rows() && rows_ascend_;
-        return {as_they_are ? nullptr : rows_->data(), nodes_[node].begin, nodes_[node].end};
+        return {as_they_are ? nullptr : rows_.rows(), nodes_[node].begin, nodes_[node].end};
     }
     bool allowed(int column) const { return allowed_.empty() || allowed_[column]; }
     // Whether the narrow columns of a node are counted in histograms.
@@ -177,7 +155,7 @@ class Grower {
 
     std::vector<std::int64_t> total(std::int64_t begin, std::int64_t end) const {
         std::vector<std::int64_t> sum(stride_, 0);
-        if (stride_) accumulator_->sum({rows_->data(), begin, end}, sum.data());
+        if (stride_) accumulator_->sum({rows_.rows(), begin, end}, sum.data());
         return sum;
     }
 
@@ -230,7 +208,7 @@ class Grower {
         std::vector<std::int64_t> left_total;
         if (stride_ && parent.histogram != kNoHistogram && place(column) >= 0)
             left_total = left_sum(parent, column);
-        const std::int64_t middle = partition(at, split);
+        const std::int64_t middle = rows_.split(nodes_[at].begin, nodes_[at].end, split);
         int child[2] = {static_cast<int>(nodes_.size()), static_cast<int>(nodes_.size()) + 1};
         {
             GrownNode& node = nodes_[at];
@@ -266,7 +244,11 @@ class Grower {
         set_bounds(at, column);
         Open children[2];
         Open* wanted[2] = {nullptr, nullptr};
-        partition_sparse(parent, children);
+        for (std::size_t s = 0; s < parent.sparse.size(); ++s) {
+            const std::int64_t cut = rows_.split_sparse(static_cast<int>(s), parent.sparse[s]);
+            children[0].sparse.emplace_back(parent.sparse[s].first, cut);
+            children[1].sparse.emplace_back(cut, parent.sparse[s].second);
+        }
         for (int c = 0; c < 2; ++c) {
             children[c].node = child[c];
             if (may_split(child[c])) wanted[c] = &children[c];
@@ -332,124 +314,6 @@ class Grower {
         return scan_->value(range(node));
     }
 
-    // Rows: those that go left come first, in their order.
-
-    std::int64_t partition(int at, const Split& split) {
-        const std::int64_t begin = nodes_[at].begin, end = nodes_[at].end;
-        const CodeColumn& column = columns_[split.column];
-        if (!sparse_rows_.empty()) mark_sides(at, split, column);
-        const int parts = end - begin >= kParallelWork ? team_.size() : 1;
-        std::vector<std::int64_t> n_left(parts, 0);
-        const auto cut = [&](int part) { return begin + (end - begin) * part / parts; };
-        const auto separate = [&](int part) {
-            if (part < parts) n_left[part] = separate_rows(cut(part), cut(part + 1), split, column);
-        };
-        if (parts == 1) separate(0);
-        else team_.run(separate);
-        std::int64_t middle = begin;
-        for (const std::int64_t n : n_left) middle += n;
-        Row* rows = rows_->data();
-        if (parts == 1) {
-            std::copy(other_.begin() + begin, other_.begin() + begin + (end - middle), rows + middle);
-            return middle;
-        }
-        // Left rows stand at the start of their part, right ones in other_: all to their places, through other_.
-        left_.resize(rows_->size());
-        team_.run([&](int part) {
-            std::copy(rows + cut(part), rows + cut(part) + n_left[part], left_.begin() + cut(part));
-        });
-        team_.run([&](int part) {
-            std::int64_t to_left = begin, to_right = middle;
-            for (int p = 0; p < part; ++p) {
-                to_left += n_left[p];
-                to_right += cut(p + 1) - cut(p) - n_left[p];
-            }
-            std::copy(left_.begin() + cut(part), left_.begin() + cut(part) + n_left[part], rows + to_left);
-            const std::int64_t n_right = cut(part + 1) - cut(part) - n_left[part];
-            std::copy(other_.begin() + cut(part), other_.begin() + cut(part) + n_right, rows + to_right);
-        });
-        return middle;
-    }
-
-    // Left rows to the front of the part, right ones to the same part of other_; the number of left ones.
-    std::int64_t separate_rows(std::int64_t begin, std::int64_t end, const Split& split, const CodeColumn& column) {
-        if (!sparse_rows_.empty()) return separate_by(begin, end, [&](Row row) { return side_[row]; });
-        if (column.bytes) {
-            std::uint8_t left[kNarrow] = {};
-            for (int code = 0; code < column.n_codes; ++code) left[code] = code_goes_left(split, column, code);
-            const std::uint8_t* codes = column.bytes;
-            return separate_by(begin, end, [&](Row row) { return left[codes[row]]; });
-        }
-        const std::uint16_t* codes = column.words;
-        if (!column.category) {
-            const int last = split.code, missing = column.missing();
-            const bool missing_left = split.saw_missing && split.missing_left;
-            return separate_by(begin, end, [&](Row row) {
-                return static_cast<std::uint8_t>((codes[row] <= last) | (missing_left & (codes[row] == missing)));
-            });
-        }
-        return separate_by(begin, end, [&](Row row) {
-            return static_cast<std::uint8_t>(code_goes_left(split, column, codes[row]));
-        });
-    }
-
-    template <class Goes>
-    std::int64_t separate_by(std::int64_t begin, std::int64_t end, const Goes& goes_left) {
-        Row* rows = rows_->data();
-        Row *to_left = rows + begin, *to_right = other_.data() + begin;
-        for (std::int64_t i = begin; i < end; ++i) {
-            const Row row = rows[i];
-            const std::uint8_t left = goes_left(row);
-            *to_left = row;
-            *to_right = row;
-            to_left += left;
-            to_right += 1 - left;
-        }
-        return to_left - (rows + begin);
-    }
-
-    static bool code_goes_left(const Split& split, const CodeColumn& column, int code) {
-        if (code == column.missing()) return split.saw_missing && split.missing_left;
-        if (!column.category) return code <= split.code;
-        return std::binary_search(split.left.begin(), split.left.end(), static_cast<RowCode>(code));
-    }
-
-    // The side of every row of a node, where sparse columns need to know it.
-    void mark_sides(int at, const Split& split, const CodeColumn& column) {
-        const Row* rows = rows_->data();
-        const std::int64_t begin = nodes_[at].begin, n = nodes_[at].end - begin;
-        const auto mark = [&](std::int64_t from, std::int64_t to, int) {
-            for (std::int64_t i = begin + from; i < begin + to; ++i)
-                side_[rows[i]] = code_goes_left(split, column, column.code(rows[i]));
-        };
-        if (n >= kParallelWork) team_.split(n, mark);
-        else mark(0, n, 0);
-    }
-
-    void partition_sparse(const Open& parent, Open* children) {
-        for (std::size_t s = 0; s < parent.sparse.size(); ++s) {
-            const auto [begin, end] = parent.sparse[s];
-            std::vector<Row>& rows = sparse_rows_[s];
-            std::vector<RowCode>& codes = sparse_codes_[s];
-            moved_rows_.clear();
-            moved_codes_.clear();
-            std::int64_t to = begin;
-            for (std::int64_t i = begin; i < end; ++i) {
-                if (side_[rows[i]]) {
-                    rows[to] = rows[i];
-                    codes[to++] = codes[i];
-                } else {
-                    moved_rows_.push_back(rows[i]);
-                    moved_codes_.push_back(codes[i]);
-                }
-            }
-            std::copy(moved_rows_.begin(), moved_rows_.end(), rows.begin() + to);
-            std::copy(moved_codes_.begin(), moved_codes_.end(), codes.begin() + to);
-            children[0].sparse.emplace_back(begin, to);
-            children[1].sparse.emplace_back(to, end);
-        }
-    }
-
     // Counts what the wanted children need. Returns the slot that holds the parent's counts where the larger child's
     // are still to be made from it.
     int give_histograms(Open& parent, const int* child, Open* children, Open** wanted) {
@@ -503,7 +367,8 @@ class Grower {
             const auto [begin, end] = open.sparse[s];
             std::int64_t* column = cells_of(open.histogram, columns_.width() + static_cast<int>(s));
             std::memset(column, 0, std::size_t(kNarrow) * stride_ * sizeof *column);
-            accumulator_->count_codes(sparse_codes_[s].data() + begin, sparse_rows_[s].data() + begin, end - begin, column);
+            accumulator_->count_codes(rows_.sparse_codes(static_cast<int>(s)) + begin,
+                                      rows_.sparse_rows(static_cast<int>(s)) + begin, end - begin, column);
             std::int64_t* usual = column + std::size_t(columns_.sparse()[s].usual) * stride_;
             std::vector<std::int64_t> others(stride_, 0);
             for (int code = 0; code < kNarrow; ++code)
@@ -539,7 +404,7 @@ class Grower {
             if (inherited != kNoHistogram) inherit(column, inherited);
             if (!allowed(column)) return;
             for (int c = 0; c < 2; ++c)
-                if (wanted[c]) scan_column(*wanted[c], column, scratch_[member], scratch_[member].best[c]);
+                if (wanted[c]) scan_column(*wanted[c], column, scratch_[member].counter, scratch_[member].best[c]);
         };
         if (team_.size() > 1 && work >= kParallelWork / 4) team_.each(columns_.size(), job);
         else
@@ -570,62 +435,17 @@ class Grower {
         for (std::size_t i = 0; i < size; ++i) large[i] -= small[i];
     }
 
-    void scan_column(const Open& open, int index, Scratch& scratch, Split& best) {
+    void scan_column(const Open& open, int index, CodeCounter& counter, Split& best) {
         const CodeColumn& column = columns_[index];
         const GrownNode& node = nodes_[open.node];
         ColumnCounts counts{&column, index, nullptr, nullptr, 0, node.total.data(), node.bounds};
-        const std::int64_t n = node.end - node.begin;
         if (open.histogram != kNoHistogram && place(column) >= 0) {
             counts.cells = cells_of(open.histogram, place(column));
             counts.n = column.n_codes;
-        } else if (n * kCodesPerRow >= column.n_codes) {
-            std::int64_t* cells = scratch.cells.reserve(std::size_t(column.n_codes) * stride_);
-            std::memset(cells, 0, std::size_t(column.n_codes) * stride_ * sizeof *cells);
-            accumulator_->count_column(column, range(open.node), cells);
-            counts.cells = cells;
-            counts.n = column.n_codes;
         } else {
-            count_present(column, range(open.node), scratch);
-            counts.cells = scratch.cells.data();
-            counts.codes = scratch.codes.data();
-            counts.n = static_cast<int>(scratch.codes.size());
+            counter.count(*accumulator_, range(open.node), counts);
         }
         accumulator_->scan(counts, best);
-    }
-
-    // Cells of the codes that occur: the rows are sorted by code.
-    void count_present(const CodeColumn& column, RowRange rows, Scratch& scratch) {
-        const int n = static_cast<int>(rows.end - rows.begin);  // below 65,536 / kCodesPerRow
-        scratch.keys.resize(n);
-        for (int i = 0; i < n; ++i)
-            scratch.keys[i] = static_cast<std::uint32_t>(column.code(rows[rows.begin + i])) << 16 | static_cast<std::uint32_t>(i);
-        sort_keys(scratch.keys, scratch.sorted, column.n_codes);
-        std::int64_t* cells = scratch.cells.reserve(std::size_t(n) * stride_);
-        scratch.codes.clear();
-        scratch.rows.resize(1);
-        const RowCode zero = 0;
-        for (int i = 0; i < n; ++i) {
-            const auto code = static_cast<RowCode>(scratch.keys[i] >> 16);
-            if (scratch.codes.empty() || scratch.codes.back() != code) {
-                std::memset(cells + scratch.codes.size() * stride_, 0, stride_ * sizeof *cells);
-                scratch.codes.push_back(code);
-            }
-            scratch.rows[0] = rows[rows.begin + (scratch.keys[i] & 0xffff)];
-            accumulator_->count_codes(&zero, scratch.rows.data(), 1, cells + (scratch.codes.size() - 1) * stride_);
-        }
-    }
-
-    static void sort_keys(std::vector<std::uint32_t>& keys, std::vector<std::uint32_t>& other, int n_codes) {
-        const std::size_t n = keys.size();
-        if (n < 256) return std::sort(keys.begin(), keys.end());
-        other.resize(n);
-        for (int shift = 16; shift < 32 && (n_codes - 1) >> (shift - 16); shift += 8) {
-            std::uint32_t starts[257] = {};
-            for (const std::uint32_t key : keys) ++starts[((key >> shift) & 255) + 1];
-            for (int d = 0; d < 256; ++d) starts[d + 1] += starts[d];
-            for (const std::uint32_t key : keys) other[starts[(key >> shift) & 255]++] = key;
-            keys.swap(other);
-        }
     }
 
     // Row by row, for what cells cannot hold.
@@ -641,7 +461,9 @@ class Grower {
             const double whole = side->cost();
             const auto job = [&](int column, int member) {
                 Scratch& scratch = scratch_[member];
-                if (allowed(column)) scratch.scanner->run(in_order(column, at, scratch), whole, scratch.best[c]);
+                if (!allowed(column)) return;
+                const OrderedRows ordered = scratch.counter.order(columns_[column], column, rows, nodes_[at].bounds);
+                scratch.scanner->run(ordered, whole, scratch.best[c]);
             };
             if (team_.size() > 1 && (rows.end - rows.begin) * columns_.size() * 8 >= kParallelWork)
                 team_.each(columns_.size(), job);
@@ -651,44 +473,9 @@ class Grower {
         collect(wanted);
     }
 
-    OrderedRows in_order(int index, int at, Scratch& scratch) {
-        const CodeColumn& column = columns_[index];
-        const RowRange rows = range(at);
-        const std::int64_t n = rows.end - rows.begin;
-        scratch.rows.resize(n);
-        scratch.codes.resize(n);
-        if (n * kCodesPerRow >= column.n_codes) {  // counting sort
-            scratch.starts.assign(column.n_codes + 1, 0);
-            for (std::int64_t i = rows.begin; i < rows.end; ++i) ++scratch.starts[column.code(rows[i]) + 1];
-            for (int code = 0; code < column.n_codes; ++code) scratch.starts[code + 1] += scratch.starts[code];
-            for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-                const int code = column.code(rows[i]);
-                const std::int64_t to = scratch.starts[code]++;
-                scratch.rows[to] = rows[i];
-                scratch.codes[to] = static_cast<RowCode>(code);
-            }
-        } else {
-            scratch.keys.resize(n);
-            for (std::int64_t i = 0; i < n; ++i)
-                scratch.keys[i] = static_cast<std::uint32_t>(column.code(rows[rows.begin + i])) << 16 | static_cast<std::uint32_t>(i);
-            sort_keys(scratch.keys, scratch.sorted, column.n_codes);
-            for (std::int64_t i = 0; i < n; ++i) {
-                scratch.rows[i] = rows[rows.begin + (scratch.keys[i] & 0xffff)];
-                scratch.codes[i] = static_cast<RowCode>(scratch.keys[i] >> 16);
-            }
-        }
-        std::int64_t known = n;
-        while (known && scratch.codes[known - 1] == column.missing()) --known;
-        return {&column, index, scratch.rows.data(), scratch.codes.data(), n, known, nodes_[at].bounds};
-    }
-
-  public:
-    // Whether `rows` are all rows in their order when a tree starts: its root is then read without them.
-    void set_rows_ascend(bool ascend) { rows_ascend_ = ascend; }
-
-  private:
     const CodeColumns& columns_;
     Team& team_;
+    RowPartition rows_;
     std::vector<char> allowed_;
     std::vector<Scratch> scratch_;
     const Accumulator* accumulator_ = nullptr;
@@ -696,19 +483,12 @@ class Grower {
     GrowthLimits limits_;
     int stride_ = 0, n_histograms_ = 0, partials_ = 1;
     bool rows_ascend_ = false;
-    std::vector<Row>* rows_ = nullptr;
-    std::vector<Row> other_, left_;
     std::vector<GrownNode> nodes_;
     std::vector<Open> open_;
     std::vector<Buffer<std::int64_t>> slots_;
     std::vector<int> free_;
     int used_histograms_ = 0, small_slot_ = kNoHistogram;
     bool small_stays_ = false;
-    std::vector<std::vector<Row>> sparse_rows_;
-    std::vector<std::vector<RowCode>> sparse_codes_;
-    std::vector<std::uint8_t> side_;
-    std::vector<Row> moved_rows_;
-    std::vector<RowCode> moved_codes_;
 };
 
 }  // namespace treeml

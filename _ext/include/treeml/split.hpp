@@ -5,6 +5,7 @@
 // order of rows and for any number of threads, and that of a child is exactly parent minus sibling.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -27,6 +28,11 @@ struct Split {
     std::vector<RowCode> left;  // of a category, ascending
 
     bool exists() const { return column >= 0; }
+    bool goes_left(const CodeColumn& of, int row_code) const {
+        if (row_code == of.missing()) return saw_missing && missing_left;
+        if (!of.category) return row_code <= code;
+        return std::binary_search(left.begin(), left.end(), static_cast<RowCode>(row_code));
+    }
     // Of equal gains the first column counts.
     bool better_than(const Split& other) const {
         return gain > other.gain || (gain == other.gain && exists() && column < other.column);
