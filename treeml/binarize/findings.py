@@ -18,6 +18,7 @@ __all__ += ["plain_finding", "text_finding"]
 
 _FEW_ROWS = 20  # below, a column of distinct values says nothing
 _LEAK_ROWS, _LEAK_CLASS = 100, 20
+_LEAK_ERROR = 0.01  # balanced
 _MOST_CODES = 32
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
@@ -165,7 +166,10 @@ def gives_target_away(
     if not numeric or table.shape[1] > 2 or len(table) < 2:
         return False
     below = np.cumsum(table / table.sum(axis=0), axis=0)
-    at = int(np.abs(below[:-1, 0] - below[:-1, 1]).argmax()) + 1
+    apart = np.abs(below[:-1, 0] - below[:-1, 1])
+    at = int(apart.argmax()) + 1
+    if apart[at - 1] < 1 - 3 * _LEAK_ERROR:  # the balanced error of the cut is (1 - apart) / 2
+        return False
     return _tells(np.vstack([table[:at].sum(axis=0), table[at:].sum(axis=0)]))
 
 
@@ -177,5 +181,6 @@ def _tells(table: np.ndarray) -> bool:
     np.add.at(right, predicted, table[np.arange(len(table)), predicted])
     error = 1 - right.sum() / totals.sum()
     return bool(
-        1 - (right / totals).mean() <= 0.01 and error <= (1 - totals.max() / totals.sum()) / 2
+        1 - (right / totals).mean() <= _LEAK_ERROR
+        and error <= (1 - totals.max() / totals.sum()) / 2
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from treeml._core.table import Table
@@ -13,6 +11,7 @@ from treeml.binarize.split_columns import split_columns
 
 __all__ = ["guessed_cuts"]
 
+_BINS = 256
 _ROUNDS = 10
 _DEPTH = 4
 _RATE = 0.3
@@ -51,7 +50,7 @@ def guessed_cuts(
     AAAI 2022, section 4.1, guess thresholds by a boosted model; there they are dropped one by
     one as long as the model's accuracy holds, here they are ranked by their gain.
     """
-    binned = BinnedTable.fit(table, sample_weight=sample_weight)
+    binned = BinnedTable.fit(table, max_bins=_BINS, sample_weight=sample_weight)
     n_classes = int(y_codes.max()) + 1 if len(y_codes) else 0
     if n_classes < 2 or not binned.columns:
         return {}
@@ -74,15 +73,26 @@ def guessed_cuts(
         for name in ("column", "code", "gain")
     )
     budget = None if max_bins is None else (max_bins - 1) * _n_numbers(binned)
-    found = {}
-    for j, codes in _best(column, code, gain, binned, budget):
-        numbers = binned.columns[j]
-        if binned.types[numbers.index].kind == "zero_one":
-            found[numbers.index] = np.array([0.5])
-        else:
-            ends = numbers.upper[codes], numbers.lower[codes + 1]
-            found[numbers.index] = between(*ends, numbers.whole)
-    return found
+    return _thresholds(binned, *_best(column, code, gain, binned, budget))
+
+
+def _thresholds(binned: BinnedTable, column: np.ndarray, code: np.ndarray) -> dict[int, np.ndarray]:
+    """The number after each code, by position of the column in the table."""
+    cuts = np.full(len(code), 0.5)  # that of 0/1 columns
+    used = np.unique(column).tolist()
+    numbers = [binned.columns[j] for j in used]
+    for whole in (True, False):
+        same = [
+            (column == j, c)
+            for j, c in zip(used, numbers, strict=True)
+            if c.whole == whole and binned.types[c.index].kind != "zero_one"
+        ]
+        if same:
+            at = np.concatenate([np.flatnonzero(mask) for mask, _ in same])
+            upper = np.concatenate([c.upper[code[mask]] for mask, c in same])
+            lower = np.concatenate([c.lower[code[mask] + 1] for mask, c in same])
+            cuts[at] = between(upper, lower, whole)
+    return {c.index: cuts[column == j] for j, c in zip(used, numbers, strict=True)}
 
 
 def _n_numbers(binned: BinnedTable) -> int:
@@ -95,8 +105,8 @@ def _best(
     gain: np.ndarray,
     binned: BinnedTable,
     budget: int | None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Columns with the codes after which to cut, ascending: those of most gain in all trees."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Column and code after which to cut, ascending: those of most gain in all trees."""
     last = np.array([c.n_values - 1 if c.kind == "number" else -1 for c in binned.columns])
     cuts = code < last[column]  # levels, and "is missing", are no cuts
     key = column[cuts].astype(np.int64) << 32 | code[cuts]
@@ -105,5 +115,4 @@ def _best(
     if budget is not None:
         order = order[: max(budget, _LEAST_BUDGET)]
     kept = np.sort(distinct[order])
-    for j in np.unique(kept >> 32).tolist():
-        yield j, (kept[kept >> 32 == j] & 0xFFFFFFFF).astype(np.intp)
+    return kept >> 32, kept & 0xFFFFFFFF
