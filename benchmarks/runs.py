@@ -114,13 +114,14 @@ def in_turn(
     task: Any,
     repeat: int,
     run: Callable[[Path, str, Any], dict] = fit,
+    long: float = _LONG,
 ) -> dict[str, dict]:
     """Medians of ``repeat`` runs of each library; A, B, C, A, B, C, ..., so that all see the same
-    weather. A long run is not repeated."""
+    weather. A run of more than ``long`` CPU seconds is not repeated."""
     runs: dict[str, list[dict]] = {name: [] for name in libraries}
     for turn in range(repeat):
         for name, done in runs.items():
-            if turn and ("failure" in done[0] or done[0]["cpu"] > _LONG):
+            if turn and ("failure" in done[0] or done[0]["cpu"] > long):
                 continue
             done.append(run(file, name, task))
     out = {}

@@ -126,7 +126,7 @@ def splits(place: Path, options: argparse.Namespace) -> None:
         np.savez(file, X=X, y=y)
         for model in ("tree", "boosted"):
             asked = [n for n, (_, models, _) in SPLITS.items() if model in models]
-            found = in_turn(file, asked, SplitTask(model), options.repeat, split)
+            found = in_turn(file, asked, SplitTask(model), options.repeat, split, long=30.0)
             for library, run in found.items():
                 rows.append(
                     _shape(name, X)

@@ -83,7 +83,7 @@ def test_a_card_of_labels_has_no_probabilities(loans, run, tmp_path):
     assert len(out.splitlines()) == 121
     code, _, err = run("predict", tmp_path / "slim.json", loans, "--proba")
     assert code == 2
-    assert "labels only" in err
+    assert "no probabilities" in err
 
 
 def test_fit_a_card_says_what_it_cannot(loans, run, tmp_path):
@@ -194,3 +194,21 @@ def test_bad_columns_at_predict(loans, run, tmp_path):
     code, _, err = run("predict", tmp_path / "broken.json", loans)
     assert code == 2
     assert "not a treeml model" in err
+
+
+def test_models_without_a_certificate_predict_and_export(run, tmp_path):
+    from treeml import BoostedTreesClassifier, load
+    from treeml.datasets import load_german_credit
+
+    X, y = load_german_credit()
+    file = tmp_path / "boosted.json"
+    BoostedTreesClassifier(n_estimators=3, max_depth=2).fit(X, y).save(file)
+    code, out, _ = run("predict", file, "german_credit", "--proba")
+    assert code == 0
+    assert pd.read_csv(io.StringIO(out))["prediction"].tolist() == load(file).predict(X).tolist()
+    code, out, _ = run("export", file, "--to", "sql")
+    assert code == 0
+    assert "CASE" in out
+    code, _, err = run("verify", file, "german_credit", "--target", "creditability")
+    assert code == 2
+    assert "nothing to check" in err

@@ -6,6 +6,8 @@ from treeml.binarize import Binarizer
 from treeml.estimators import (
     BoostedTreesClassifier,
     BoostedTreesRegressor,
+    EvolvedTreeClassifier,
+    EvolvedTreeRegressor,
     GreedyTreeClassifier,
     GreedyTreeRegressor,
     OptimalTreeClassifier,
@@ -17,16 +19,22 @@ from treeml.estimators import (
     load,
 )
 from treeml.rashomon import RashomonSet
+from treeml.search.proposers import CallableProposer, GeneticProposer, ReplayProposer
 
 __all__ = [
     "Binarizer",
     "BoostedTreesClassifier",
     "BoostedTreesRegressor",
+    "CallableProposer",
+    "EvolvedTreeClassifier",
+    "EvolvedTreeRegressor",
+    "GeneticProposer",
     "GreedyTreeClassifier",
     "GreedyTreeRegressor",
     "OptimalTreeClassifier",
     "RashomonSet",
     "RashomonTreesClassifier",
+    "ReplayProposer",
     "RiskScoreClassifier",
     "SLIMClassifier",
     "ScoreConstraints",

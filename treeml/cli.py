@@ -255,7 +255,7 @@ def predict(
 
     estimator = load(model)
     if proba and not hasattr(estimator, "predict_proba"):
-        raise UsageError(f"{model}: this card gives labels only, no probabilities")
+        raise UsageError(f"{model}: this model predicts no probabilities")
     frame = _model_columns(_read(table), estimator)
     columns: dict[str, Any] = {"prediction": estimator.predict(frame)}
     if proba:
@@ -437,8 +437,8 @@ def _refuse_options_of_others(context: typer.Context, kind: Kind) -> None:
 
 
 def _columns(estimator: Any) -> Any:
-    model = estimator.tree_ if hasattr(estimator, "tree_") else estimator.scorecard_
-    return model.columns
+    kept = next(name for name in ("tree_", "ensemble_", "scorecard_") if hasattr(estimator, name))
+    return getattr(estimator, kept).columns
 
 
 def _model_columns(frame: Frame, estimator: Any) -> Frame:

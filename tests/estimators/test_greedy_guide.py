@@ -41,7 +41,7 @@ def test_the_path_and_the_boosted_model_come_out(spaces):
 def test_the_certificate_comes_out(page, spaces):
     from treeml import Binarizer, OptimalTreeClassifier
 
-    space = spaces[-1]
+    space = spaces[3]
     certificate = space["model"].certificate_
     told = re.sub(r" in [\d.e-]+ s +│", "", certificate.text())
     assert re.sub(r" in [\d.e-]+ s +│", "", shown(page, "guess")) == told
@@ -54,3 +54,10 @@ def test_the_certificate_comes_out(page, spaces):
         f"With {sizes[0]} quantile cuts the best tree of depth 3 makes {errors['quantile']}" in told
     )
     assert f"with these {sizes[1]} it makes {errors['guess']}." in told
+
+
+def test_the_evolved_trees_come_out(spaces):
+    evolved, profitable = spaces[-1]["evolved"], spaces[-1]["profitable"]
+    assert evolved.score_ >= max(evolved.seed_scores_.values())
+    X, y, profit = (spaces[-1][name] for name in ("X", "y", "profit"))
+    assert profitable.score_ == profit(y, profitable.predict(X)) > 300

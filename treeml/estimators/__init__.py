@@ -1,6 +1,8 @@
 """Estimators with scikit-learn's API: thin, the work is done in the stages below."""
 
 from treeml.estimators.boosted import BoostedTreesClassifier, BoostedTreesRegressor
+from treeml.estimators.evolved import EvolvedTreeClassifier
+from treeml.estimators.evolved_regressor import EvolvedTreeRegressor
 from treeml.estimators.greedy import GreedyTreeClassifier, GreedyTreeRegressor
 from treeml.estimators.load import load
 from treeml.estimators.rashomon import RashomonTreesClassifier
@@ -12,6 +14,8 @@ from treeml.estimators.tree import OptimalTreeClassifier
 __all__ = [
     "BoostedTreesClassifier",
     "BoostedTreesRegressor",
+    "EvolvedTreeClassifier",
+    "EvolvedTreeRegressor",
     "GreedyTreeClassifier",
     "GreedyTreeRegressor",
     "OptimalTreeClassifier",

@@ -84,7 +84,7 @@ def loads(text: str) -> Any:
     """`load` from the text itself."""
     model, extra = ir.load(text)
     if "certificate" not in extra:
-        return _without_certificate(model, extra.get("estimator", {}))
+        return _without_certificate(model, extra)
     assert isinstance(model, (ir.Scorecard, ir.Tree))
     if isinstance(model, ir.Scorecard):
         asked = extra.get("estimator", {})
@@ -104,22 +104,27 @@ def loads(text: str) -> Any:
     return estimator
 
 
-def _without_certificate(model: ir.Model, asked: dict[str, Any]) -> Any:
+def _without_certificate(model: ir.Model, extra: dict[str, Any]) -> Any:
     """An estimator that predicts, explains and exports with the model."""
-    from treeml.estimators import boosted, greedy
+    from treeml.estimators import boosted, evolved, evolved_regressor, greedy
 
     kinds: dict[str, Any] = {
         kind.__name__: kind
         for kind in (
+            evolved.EvolvedTreeClassifier,
+            evolved_regressor.EvolvedTreeRegressor,
             greedy.GreedyTreeClassifier,
             greedy.GreedyTreeRegressor,
             boosted.BoostedTreesClassifier,
             boosted.BoostedTreesRegressor,
         )
     }
+    asked = extra.get("estimator", {})
     name = asked.get("name")
     if name not in kinds:
         raise ValueError("the model has no certificate; read it with treeml.ir.load")
+    if "evolved" in extra:
+        return kinds[name]._restored(model, extra)
     known = set(kinds[name]().get_params(deep=False))
     parameters = {k: v for k, v in asked.get("parameters", {}).items() if k in known}
     estimator = kinds[name](**parameters)

@@ -15,7 +15,7 @@ from treeml.search.leaf_scores import ValueScore
 
 __all__ = ["EvolutionRows", "forest_shares", "value_tree"]
 
-_FOREST = 100
+_FOREST = 300
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

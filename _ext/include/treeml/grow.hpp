@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -352,17 +353,22 @@ class Grower {
         const std::int64_t n = rows.end - rows.begin;
         const std::size_t matrix = std::size_t(columns_.width()) * kNarrow * stride_;
         std::int64_t* cells = slots_[open.histogram].data();
-        partials_ = n * columns_.width() >= kParallelWork ? team_.size() : 1;
-        const auto part = [&](int member) {
-            if (member >= partials_) return;
-            std::int64_t* to = member ? scratch_[member].histograms.reserve(matrix) : cells;
-            std::memset(to, 0, matrix * sizeof *to);
-            const std::int64_t begin = rows.begin + n * member / partials_;
-            accumulator_->count_matrix(columns_, {rows.rows, begin, rows.begin + n * (member + 1) / partials_}, to);
-        };
-        if (!columns_.width()) partials_ = 1;
-        else if (partials_ == 1) part(0);
-        else team_.run(part);
+        partials_ = columns_.width() && n * columns_.width() >= kParallelWork ? team_.size() : 1;
+        if (partials_ == 1) {
+            std::memset(cells, 0, matrix * sizeof *cells);
+            if (columns_.width()) accumulator_->count_matrix(columns_, rows, cells);
+        } else {
+            std::atomic<int> next{0};
+            const int parts = partials_ * Team::kPartsEach;
+            team_.run([&](int member) {
+                std::int64_t* to = member ? scratch_[member].histograms.reserve(matrix) : cells;
+                std::memset(to, 0, matrix * sizeof *to);
+                for (int part; (part = next.fetch_add(1, std::memory_order_relaxed)) < parts;) {
+                    const std::int64_t begin = rows.begin + n * part / parts;
+                    accumulator_->count_matrix(columns_, {rows.rows, begin, rows.begin + n * (part + 1) / parts}, to);
+                }
+            });
+        }
         for (std::size_t s = 0; s < open.sparse.size(); ++s) {
             const auto [begin, end] = open.sparse[s];
             std::int64_t* column = cells_of(open.histogram, columns_.width() + static_cast<int>(s));
@@ -456,9 +462,7 @@ class Grower {
             const int at = wanted[c]->node;
             const RowRange rows = range(at);
             scan_->enter(rows);
-            auto side = scan_->side();
-            for (std::int64_t i = rows.begin; i < rows.end; ++i) side->add(rows[i]);
-            const double whole = side->cost();
+            const double whole = scratch_[0].scanner->cost(rows);
             const auto job = [&](int column, int member) {
                 Scratch& scratch = scratch_[member];
                 if (!allowed(column)) return;

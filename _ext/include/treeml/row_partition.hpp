@@ -51,9 +51,8 @@ class RowPartition {
     // Rows begin .. end: those that go left come first, both in their order. Returns where the others start.
     std::int64_t split(std::int64_t begin, std::int64_t end, const Split& split) {
         const CodeColumn& column = columns_[split.column];
-        if (!sparse_.empty()) mark_sides(begin, end, split, column);
         Row* rows = rows_->data();
-        const int parts = end - begin >= kParallelWork ? team_.size() : 1;
+        const int parts = end - begin >= kParallelWork && team_.size() > 1 ? team_.size() * Team::kPartsEach : 1;
         if (parts == 1) {
             const std::int64_t middle = begin + separate(begin, end, split, column);
             std::copy(other_.begin() + begin, other_.begin() + begin + (end - middle), rows + middle);
@@ -63,13 +62,13 @@ class RowPartition {
         std::vector<std::int64_t> n_left(parts, 0);
         const auto cut = [&](int part) { return begin + (end - begin) * part / parts; };
         left_.resize(rows_->size());
-        team_.run([&](int part) {
+        team_.each(parts, [&](int part, int) {
             n_left[part] = separate(cut(part), cut(part + 1), split, column);
             std::copy(rows + cut(part), rows + cut(part) + n_left[part], left_.begin() + cut(part));
         });
         std::int64_t middle = begin;
         for (const std::int64_t n : n_left) middle += n;
-        team_.run([&](int part) {
+        team_.each(parts, [&](int part, int) {
             std::int64_t to_left = begin, to_right = middle;
             for (int p = 0; p < part; ++p) {
                 to_left += n_left[p];
@@ -117,7 +116,6 @@ class RowPartition {
 
     // Left rows to the front of the range, right ones to the same place of other_; the number of left ones.
     std::int64_t separate(std::int64_t begin, std::int64_t end, const Split& split, const CodeColumn& column) {
-        if (!sparse_.empty()) return separate_by(begin, end, [&](Row row) { return side_[row]; });
         if (column.bytes) {
             std::uint8_t left[kNarrow] = {};
             for (int code = 0; code < column.n_codes; ++code) left[code] = split.goes_left(column, code);
@@ -138,28 +136,24 @@ class RowPartition {
 
     template <class Goes>
     std::int64_t separate_by(std::int64_t begin, std::int64_t end, const Goes& goes_left) {
+        return sparse_.empty() ? separate_by<false>(begin, end, goes_left) : separate_by<true>(begin, end, goes_left);
+    }
+
+    // Also notes the side of every row, where sparse columns need to know it.
+    template <bool kMarks, class Goes>
+    std::int64_t separate_by(std::int64_t begin, std::int64_t end, const Goes& goes_left) {
         Row* rows = rows_->data();
         Row *to_left = rows + begin, *to_right = other_.data() + begin;
         for (std::int64_t i = begin; i < end; ++i) {
             const Row row = rows[i];
             const std::uint8_t left = goes_left(row);
+            if constexpr (kMarks) side_[row] = left;
             *to_left = row;
             *to_right = row;
             to_left += left;
             to_right += 1 - left;
         }
         return to_left - (rows + begin);
-    }
-
-    // The side of every row, where sparse columns need to know it.
-    void mark_sides(std::int64_t begin, std::int64_t end, const Split& split, const CodeColumn& column) {
-        const Row* rows = rows_->data();
-        const auto mark = [&](std::int64_t from, std::int64_t to, int) {
-            for (std::int64_t i = begin + from; i < begin + to; ++i)
-                side_[rows[i]] = split.goes_left(column, column.code(rows[i]));
-        };
-        if (end - begin >= kParallelWork) team_.split(end - begin, mark);
-        else mark(0, end - begin, 0);
     }
 
     const CodeColumns& columns_;

@@ -257,6 +257,13 @@ class RowScanner {
   public:
     RowScanner(const RowScan& scan, LeafLimits limits) : limits_(limits), side_(scan.side()), scan_(scan) {}
 
+    // Of a leaf with these rows.
+    double cost(RowRange rows) {
+        side_->clear();
+        for (std::int64_t i = rows.begin; i < rows.end; ++i) side_->add(rows[i]);
+        return side_->cost();
+    }
+
     void run(const OrderedRows& ordered, double whole, Split& best) {
         if (!ordered.column->category) {
             run_in_order(ordered, ordered.codes, whole, best);

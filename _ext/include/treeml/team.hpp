@@ -52,12 +52,13 @@ class Team {
         if (failure_) std::rethrow_exception(failure_);
     }
 
-    // job(begin, end, member) over parts of [0, n) of nearly equal size, one a member.
+    // job(begin, end, member) over parts of [0, n) of nearly equal size, several a member, so that one that is held
+    // up does fewer of them.
     template <class Job>
     void split(std::int64_t n, const Job& job) {
-        const int parts = size();
-        run([&](int member) {
-            const std::int64_t begin = n * member / parts, end = n * (member + 1) / parts;
+        const int parts = threads_.empty() ? 1 : kPartsEach * size();
+        each(parts, [&](int part, int member) {
+            const std::int64_t begin = n * part / parts, end = n * (part + 1) / parts;
             if (begin < end) job(begin, end, member);
         });
     }
@@ -70,6 +71,8 @@ class Team {
             for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;) job(i, member);
         });
     }
+
+    static constexpr int kPartsEach = 4;
 
   private:
     static constexpr int kSpins = 4000;
