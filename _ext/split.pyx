@@ -47,6 +47,7 @@ cdef extern from "treeml/boost.hpp" namespace "treeml" nogil:
         vector[double] values
     cdef cppclass BoostResult:
         vector[double] base, train_loss, validation_loss
+        vector[vector[double]] scores
         vector[BoostedTree] trees
         int best_round
     cdef cppclass Booster:
@@ -248,7 +249,7 @@ cdef class SplitColumns:
               double learning_rate, double l2, double least_hessian, int max_depth,
               int64_t max_leaves, int patience, allowed=None, double time_limit=-1,
               int64_t stop_after=-1):
-        """(base scores, trees with their output, losses, stop code, raised)."""
+        """(base scores, trees with their output, losses, stop code, raised, scores of all rows)."""
         cdef BoostOptions options
         set_loss(options, loss)
         options.n_classes, options.rounds, options.learning_rate = n_classes, rounds, learning_rate
@@ -283,4 +284,5 @@ cdef class SplitColumns:
             for i in range(result.trees.size())
         ]
         return (np.array(result.base), trees, np.array(result.train_loss),
-                np.array(result.validation_loss), boost_stop(result), watch.raised)
+                np.array(result.validation_loss), boost_stop(result), watch.raised,
+                np.array(result.scores))

@@ -40,7 +40,7 @@ class Case:
         columns = split_columns(self.binned, monotone=self.monotone, n_threads=n_jobs)
         held = None if self.held is None else self.held.astype(np.uint8)
         more = {"weights": self.weight, "validation": held} | self.settings | other
-        return columns.boost(loss=self.loss, y=self.y, **more)
+        return columns.boost(loss=self.loss, y=self.y, **more)[:6]
 
     @property
     def w(self) -> np.ndarray:

@@ -69,4 +69,5 @@ class SplitColumns:
         np.ndarray,
         int,
         list[BaseException],
+        np.ndarray,
     ]: ...

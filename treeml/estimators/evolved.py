@@ -24,7 +24,7 @@ from treeml.estimators.evolved_base import EvolvedBase, target_name
 from treeml.ir import Tree
 from treeml.search.build import build_tree, class_counts
 from treeml.search.class_weight import integer_class_weights
-from treeml.search.evolution_rows import EvolutionRows, forest_shares
+from treeml.search.evolution_rows import EvolutionRows, smooth_shares
 from treeml.search.leaf_cells import LeafCells
 from treeml.search.leaf_scores import (
     CLASS_METRICS,
@@ -39,6 +39,8 @@ from treeml.search.seed_trees import GreedyTrees, class_seeds, from_nodes, to_no
 __all__ = ["EvolvedTreeClassifier"]
 
 _PROOF_POLLS = 5000
+_SMOOTHED = ("roc_auc", "average_precision", "log_loss")
+_SOFT_SHARE, _FEW_ROWS = 0.8, 10_000
 
 
 class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
@@ -74,10 +76,11 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
         1: the score of the training rows. More: the mean over so many folds of the score of the
         fold's rows, where the leaves have the values of the other rows; the questions are chosen
         by all rows all the same, so this is no cross-validation of the tree.
-    soft_labels : float, default=0.0
-        Share of a random forest's out-of-bag probabilities in the labels that the search scores;
-        the values of the final leaves are those of the true labels. A small tree that is chosen
-        by labels with less noise does better on new rows: where rows are few, try 0.6. Not for a
+    soft_labels : float or "auto", default="auto"
+        Share of the probabilities of a cautious boosted model in the labels that the search
+        scores; the values of the final leaves are those of the true labels. A small tree that is
+        chosen by labels with less noise does better on new rows. "auto": 0.8 for "roc_auc",
+        "average_precision" and "log_loss" with up to 10,000 rows, otherwise 0. Not for a
         callable, which needs labels.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class. A row counts by it times its sample weight in every score, in the
@@ -107,7 +110,9 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
     tree_ : Tree
         The model as data; every export and picture is made from it.
     score_ : float
-        Of the tree on the training rows, as ``scoring`` and ``n_folds`` have it.
+        Of the tree on the training rows, as ``scoring``, ``n_folds`` and ``soft_labels`` have it.
+    soft_labels_ : float
+        The share that was used.
     objective_ : float
         ``score_ - regularization * n_leaves_``, which is maximised.
     seed_scores_ : dict of str to float
@@ -157,7 +162,7 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "scoring": [StrOptions(set(CLASS_METRICS)), callable],
         "response_method": [StrOptions({"predict", "predict_proba"})],
-        "soft_labels": [Interval(Real, 0, 1, closed="both")],
+        "soft_labels": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         **EvolvedBase._parameter_constraints,
     }
@@ -172,7 +177,7 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
         min_samples_leaf: int = 10,
         regularization: float = 0.0,
         n_folds: int = 1,
-        soft_labels: float = 0.0,
+        soft_labels: float | str = "auto",
         class_weight: dict | str | None = None,
         binarizer: Binarizer | None = None,
         population_size: int = 40,
@@ -230,7 +235,7 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
         """
         validate_params(self)
         start = time.perf_counter()
-        if self.soft_labels and not isinstance(self.scoring, str):
+        if self.soft_labels not in (0, "auto") and not isinstance(self.scoring, str):
             raise ValueError("soft_labels needs a score by name: a callable gets true labels")
         features = getattr(self.binarizer, "categorical_features", "from_dtype")
         table = estimator_table(self, X, categorical_features=features)
@@ -240,6 +245,7 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
             kept = weights > 0
             table, codes, weights = table.take(kept), codes[kept], weights[kept]
         n_classes = len(self.classes_)
+        self.soft_labels_ = self._soft_share(table.n_rows)
         for_folds, for_seeds, for_proposer = self._generators()
         code_columns, dataset = self._encoded(table, codes, weights)
         dataset = dataset.with_classes(codes, n_classes, weights)
@@ -249,11 +255,10 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
         )
         class_weight = integers / factor
         sums = rows.class_sums(codes, n_classes, weights)
-        if self.soft_labels:
-            seed = int(for_seeds.integers(2**31 - 1))
-            forest = forest_shares(code_columns, codes, n_classes, weights, seed)
+        if self.soft_labels_:
             own = np.eye(n_classes)[codes]
-            sums = rows.share_sums(own + self.soft_labels * (forest - own), weights)
+            smooth = smooth_shares(code_columns, codes, n_classes, weights)
+            sums = rows.share_sums(own + self.soft_labels_ * (smooth - own), weights)
         cells = LeafCells(rows.answers, sums, rows.size, self.min_samples_leaf)
         score = self._score(rows, codes, weights, class_weight)
         depth, leaves = self._limits()
@@ -288,6 +293,12 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
         )
         return self
 
+    def _soft_share(self, n_rows: int) -> float:
+        """How much of the boosted model goes into the labels."""
+        if self.soft_labels != "auto":
+            return float(self.soft_labels)
+        return _SOFT_SHARE if self.scoring in _SMOOTHED and n_rows <= _FEW_ROWS else 0.0
+
     def _score(
         self,
         rows: EvolutionRows,
@@ -320,7 +331,7 @@ class EvolvedTreeClassifier(EvolvedBase, TreeClassifierBase):
         if (
             self.scoring != "accuracy"
             or self.n_folds > 1
-            or self.soft_labels
+            or self.soft_labels_
             or self.regularization > 1
         ):
             return None

@@ -109,7 +109,7 @@ def boosted_trees(
     """
     control = control or Control()
     columns = split_columns(binned, monotone=monotone, n_threads=control.n_threads)
-    base, grown, train_loss, validation_loss, stop, raised = columns.boost(
+    base, grown, train_loss, validation_loss, stop, raised, _ = columns.boost(
         loss=_LOSSES.index(loss),
         y=np.ascontiguousarray(y, dtype=np.float64),
         weights=sample_weight,

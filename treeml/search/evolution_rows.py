@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from treeml._core.exact import integer_weights
 from treeml._core.table import ColumnType
+from treeml._ext import split as native
 from treeml.binarize.dataset import BinaryDataset
 from treeml.ir import Predicate, RegressionTree
 from treeml.search.leaf_scores import ValueScore
 
-__all__ = ["EvolutionRows", "forest_shares", "value_tree"]
+__all__ = ["EvolutionRows", "smooth_shares", "value_tree"]
 
-_FOREST = 300
+_CAUTIOUS: dict[str, Any] = {
+    "rounds": 50,
+    "learning_rate": 0.1,
+    "max_depth": 2,
+    "l2": 5.0,
+    "least_hessian": 3.0,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -159,40 +168,49 @@ def value_tree(
     )
 
 
-def forest_shares(
+def smooth_shares(
     code_columns: list[np.ndarray],
     codes: np.ndarray,
     n_classes: int,
     weights: np.ndarray | None,
-    seed: int,
 ) -> np.ndarray:
-    """Class probabilities of each row by the trees of a forest that have not seen it.
+    """Class probabilities of each row by a cautious boosted model of the classes.
 
     Parameters
     ----------
     code_columns : list of ndarray, each of shape (n_table_rows,)
+        Codes below 65,536.
     codes : ndarray of int, shape (n_table_rows,)
         Classes.
     n_classes : int
     weights : ndarray of float64, shape (n_table_rows,), or None
-    seed : int
 
     Returns
     -------
     ndarray of float64, shape (n_table_rows, n_classes)
-        The row's own class where every tree has seen it.
+        The row's own class where there is nothing to learn.
     """
-    own = np.eye(n_classes)[codes]
     if n_classes < 2 or not code_columns:
-        return own
-    from sklearn.ensemble import RandomForestClassifier
-
-    forest = RandomForestClassifier(_FOREST, min_samples_leaf=3, bootstrap=True, random_state=seed)
-    X = np.column_stack(code_columns).astype(np.float32)
-    forest.fit(X, codes, sample_weight=weights)
-    votes, counts = np.zeros_like(own), np.zeros(len(codes))
-    for tree, sampled in zip(forest.estimators_, forest.estimators_samples_, strict=True):
-        unseen = np.setdiff1d(np.arange(len(codes)), sampled)
-        votes[unseen] += tree.predict_proba(X[unseen])
-        counts[unseen] += 1
-    return np.where(counts[:, None] > 0, votes / np.maximum(counts, 1)[:, None], own)
+        return np.eye(n_classes)[codes]
+    n_columns = len(code_columns)
+    columns = native.SplitColumns(
+        [np.ascontiguousarray(column, dtype=np.uint16) for column in code_columns],
+        [int(column.max()) + 1 for column in code_columns],
+        [False] * n_columns,
+        [False] * n_columns,
+        [False] * n_columns,
+        [0] * n_columns,
+        n_rows=len(codes),
+    )
+    *_, scores = columns.boost(
+        loss=2 if n_classes == 2 else 3,
+        y=codes.astype(np.float64),
+        weights=weights,
+        n_classes=n_classes,
+        max_leaves=0,
+        patience=0,
+        **_CAUTIOUS,
+    )
+    return softmax(
+        np.vstack([np.zeros(len(codes)), scores]) if n_classes == 2 else scores, axis=0
+    ).T

@@ -39,6 +39,7 @@ struct BoostResult {
     std::vector<double> base;
     std::vector<BoostedTree> trees;
     std::vector<double> train_loss, validation_loss;  // mean, after 0, 1, ... rounds; the last round has no train loss
+    std::vector<std::vector<double>> scores;  // of every row, by output, after the last round that was made
     int best_round = 0;
     Stop stop = Stop::none;
 };
@@ -69,6 +70,14 @@ class Booster {
     }
 
     BoostResult run(Control& control) {
+        BoostResult result = rounds(control);
+        for (std::vector<double>& scores : scores_) scores.resize(columns_.n_rows());
+        result.scores = std::move(scores_);
+        return result;
+    }
+
+  private:
+    BoostResult rounds(Control& control) {
         BoostResult result;
         result.base = base();
         scores_.assign(outputs_, std::vector<double>());
@@ -109,7 +118,6 @@ class Booster {
         return result;
     }
 
-  private:
     static constexpr std::int64_t kBlock = 2048;           // rows whose gradients are made at a time
     static constexpr std::int64_t kWideRows = 1 << 16;     // up to so many, sums get 52 bits
     static constexpr double kLeastHessian = 1e-16, kLeastShare = 1e-12;
