@@ -173,6 +173,20 @@ class RashomonSet:
             out[leaves] = out.get(leaves, 0) + number
         return dict(sorted(out.items()))
 
+    def simplest(self) -> dict[int, tuple[float, Tree]]:
+        """For every number of leaves that occurs the least objective, and a member that has it.
+
+        The first entry is the simplest of all nearly optimal trees.
+        """
+        counted = self._recount(dataclasses.replace(self._constraint, by_leaves=True))
+        out: dict[int, tuple[float, Tree]] = {}
+        for cost, part, number in counted.levels():  # the least cost first
+            leaves = counted.leaves(part)
+            if number and leaves not in out:
+                nodes = counted.select(cost, part, 0)
+                out[leaves] = self._search.objective(cost), self.build(nodes[:, :3], nodes[:, 3])
+        return dict(sorted(out.items()))
+
     def by_depth(self) -> dict[int, int]:
         """Number of members of every depth that occurs."""
         out, before = {}, 0
