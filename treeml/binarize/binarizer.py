@@ -19,7 +19,13 @@ from treeml._core.params import Interval, StrOptions
 from treeml._core.table import Column, ColumnType, Table
 from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize.codes import NumberCode
-from treeml.binarize.findings import Finding, TableWarning, gives_target_away, plain_finding
+from treeml.binarize.findings import (
+    Finding,
+    TableWarning,
+    cannot_tell,
+    gives_target_away,
+    plain_finding,
+)
 from treeml.binarize.guess import guessed_cuts
 from treeml.binarize.plan import ZERO_ONE, Code, Rules, plan_column
 from treeml.ir import Predicate, Term
@@ -375,11 +381,12 @@ class Binarizer(TransformerMixin, BaseEstimator):
         for index, code in self._coded:
             column, n_codes = training.columns[index], code.n_codes
             numeric = isinstance(code, NumberCode)
+            codes = code.encode(column)
             if numeric and y_codes.max() == 1:  # the best cut need not be one of the predicates
+                if cannot_tell(column.values, codes, n_codes, y_codes, weights):
+                    continue
                 distinct, codes = np.unique(column.values, return_inverse=True)
                 n_codes = len(distinct)
-            else:
-                codes = code.encode(column)
             if gives_target_away(codes, n_codes, y_codes, weights, numeric=numeric):
                 found.append(plain_finding(self.columns_[index].name, "leak"))
         return found

@@ -13,8 +13,8 @@ FindingKind = Literal[
     "identifier", "date", "free text", "constant", "all missing", "rare levels", "leak"
 ]
 
-__all__ = ["Finding", "FindingKind", "TableWarning", "gives_target_away", "number_finding"]
-__all__ += ["plain_finding", "text_finding"]
+__all__ = ["Finding", "FindingKind", "TableWarning", "cannot_tell", "gives_target_away"]
+__all__ += ["number_finding", "plain_finding", "text_finding"]
 
 _FEW_ROWS = 20  # below, a column of distinct values says nothing
 _LEAK_ROWS, _LEAK_CLASS = 100, 20
@@ -171,6 +171,37 @@ def gives_target_away(
     if apart[at - 1] < 1 - 3 * _LEAK_ERROR:  # the balanced error of the cut is (1 - apart) / 2
         return False
     return _tells(np.vstack([table[:at].sum(axis=0), table[at:].sum(axis=0)]))
+
+
+def cannot_tell(
+    values: np.ndarray,
+    codes: np.ndarray,
+    n_codes: int,
+    classes: np.ndarray,
+    weights: np.ndarray | None,
+) -> bool:
+    """Whether bins show already that a number does not give two classes away.
+
+    Between two neighbouring cuts of the bins the shares of the two classes below a cut move by no
+    more than what the bin holds of each. (With few distinct values each may tell by itself.)
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_rows,)
+    codes, n_codes, classes, weights
+        As for `gives_target_away`; codes of bins in ascending order.
+    """
+    if len(np.unique(values[: 8 * _MOST_CODES])) <= _MOST_CODES:
+        return False
+    cells = codes.astype(np.intp) * 2 + classes
+    table = np.bincount(cells, weights, minlength=2 * n_codes).reshape(n_codes, 2)
+    totals = table.sum(axis=0)
+    if not totals.all():
+        return True
+    shares = table / totals
+    below = np.cumsum(shares, axis=0)
+    apart = np.abs(below[:, 0] - below[:, 1]).max() + shares.max()
+    return bool(apart < 1 - 3 * _LEAK_ERROR)
 
 
 def _tells(table: np.ndarray) -> bool:
