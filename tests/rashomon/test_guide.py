@@ -6,6 +6,7 @@ import pytest
 
 from treeml import RashomonTreesClassifier
 from treeml.datasets import load_german_credit
+from treeml.rashomon import row_agreement
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,20 @@ def test_the_guide_shows_what_comes_out(trees):
     assert without.objective_of(0) == trees.objective
     left = trees.filter(must_not_use=["status_of_existing_checking_account"])
     assert f"{left.count} members are left, the best with {left.objective_of(0):g}" in page
+
+
+def test_the_guide_says_whose_decision_depends_on_the_pick(trees):
+    page = " ".join((ROOT / "docs" / "rashomon.md").read_text().split())
+    rows = row_agreement(trees, load_german_credit()[0])
+    contested = rows.contested
+    assert f"For {contested.sum()} of the 1,000 applicants" in page
+    assert f"an ambiguity of {100 * rows.ambiguity:.1f} %" in page
+    assert f"in {100 * rows.consistency[contested].mean():.1f} % of the cases" in page
+    worst = rows.most_contested(1)[0]
+    assert f"On applicant {worst} they agree in {100 * rows.consistency[worst]:.1f} %" in page
+    best = [n for n, (objective, _) in trees.simplest().items() if objective == trees.objective]
+    assert best[0] == 4
+    assert "four leaves suffice for the optimum" in page
 
 
 def test_the_readme_shows_what_comes_out(trees):
