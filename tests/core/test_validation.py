@@ -6,8 +6,14 @@ import polars as pl
 import pytest
 from sklearn.exceptions import DataConversionWarning
 
-from treeml._core.table import TableError
-from treeml._core.validation import as_table, check_target, check_weights
+from treeml._core.table import ColumnType, TableError
+from treeml._core.validation import (
+    as_table,
+    check_monotonic,
+    check_numbers,
+    check_target,
+    check_weights,
+)
 
 
 @pytest.fixture
@@ -185,3 +191,26 @@ def test_weights():
 def test_unusable_weights(weights, message):
     with pytest.raises(ValueError, match=message):
         check_weights(weights, 2)
+
+
+@pytest.mark.parametrize(
+    ("y", "told"),
+    [
+        ([1.0, "x"], "row 1: .*'x'"),
+        ([1.0, None], "NaN. See row 1"),
+        ([1.0, np.inf], "infinity. See row 1"),
+        (None, "y is None"),
+    ],
+)
+def test_numbers_to_predict(y, told):
+    with pytest.raises(ValueError, match=told):
+        check_numbers(y, 2)
+
+
+def test_monotone_columns_by_name_or_position():
+    columns = (ColumnType("a", "number"), ColumnType("b", "category"))
+    assert check_monotonic({"a": -1}, columns).tolist() == [-1, 0]
+    assert check_monotonic([0, 0], columns) is None
+    for wrong, told in (({"c": 1}, "'c'"), ([1], "2 columns"), ([2, 0], "'a'"), ([0, 1], "order")):
+        with pytest.raises(ValueError, match=told):
+            check_monotonic(wrong, columns)

@@ -204,12 +204,21 @@ def check_numbers(y: Any, n_rows: int) -> np.ndarray:
     try:
         numbers = values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the target y holds what is no number: {error}") from error
+        row = next(row for row, value in enumerate(values.tolist()) if not _is_number(value))
+        raise ValueError(f"the target y, row {row}: {values[row]!r} is no number") from error
     bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
         what = "NaN" if np.isnan(numbers[bad]).any() else "infinity"
         raise ValueError(f"Input y contains {what}. See {_rows(bad)}; leave these rows out")
     return numbers
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def check_monotonic(cst: Any, columns: tuple[ColumnType, ...]) -> np.ndarray | None:
