@@ -106,7 +106,7 @@ def test_rashomon_counts_and_writes(loans, run, tmp_path):
     description, kept = tmp_path / "description.json", tmp_path / "set.json"
     code, out, _ = run(
         *("rashomon", loans, "--target", "bad", "--max-depth", 2, "--epsilon", 0.3, "--top", 2),
-        *("--json", description, "--save", kept),
+        *("--json", description, "--save", kept, "--report", tmp_path / "report.html"),
     )
     assert code == 0
     trees = RashomonSet.load(kept)
@@ -118,6 +118,7 @@ def test_rashomon_counts_and_writes(loans, run, tmp_path):
     data = json.loads(description.read_text())
     assert data["count"] == str(trees.count)
     assert len(data["members"]) == 2
+    assert f"{trees.count:,}" in (tmp_path / "report.html").read_text()
 
 
 def test_rashomon_says_what_a_limit_left(loans, run):

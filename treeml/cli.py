@@ -195,6 +195,7 @@ def rashomon(
     top: Annotated[int, typer.Option(min=0, help="members to show and write")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="description to write")] = None,
     save: Annotated[Path | None, typer.Option(help="set to write, for RashomonSet.load")] = None,
+    report: Annotated[Path | None, typer.Option(help="page to write, with an explorer")] = None,
     time: Seconds = 60.0,
 ) -> None:
     """Count all nearly optimal trees: how many, which columns they need, the best of them."""
@@ -235,6 +236,9 @@ def rashomon(
     if save is not None:
         trees.save(save)
         _say(f"written: {save}")
+    if report is not None:
+        trees.report(report, X, y)
+        _say(f"written: {report}")
     if model.status_ == "interrupted":
         raise typer.Exit(130)
 

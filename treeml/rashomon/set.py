@@ -388,6 +388,35 @@ class RashomonSet:
         """
         return export.timbertrek(self._listed(members), self.predicates)
 
+    def report(
+        self,
+        path: str | Path,
+        X: Any = None,
+        y: Any = None,
+        *,
+        members: int = 200,
+        random_state: Any = 0,
+    ) -> None:
+        """Write one html page that explains the set, with an explorer of its members.
+
+        Parameters
+        ----------
+        path : str or Path
+        X : table, shape (n_rows, n_columns), default=None
+            Rows to say on which of them members disagree, seen in training or not.
+        y : array-like, shape (n_rows,), default=None
+            Their true classes: adds the accuracy of each listed member.
+        members : int, default=200
+            Members that are listed: all, or the first ones by objective and others drawn
+            uniformly.
+        random_state : int, RandomState or None, default=0
+            Of the draw.
+        """
+        from treeml.rashomon.report import report_html
+
+        html = report_html(self, X, y, members=members, random_state=random_state)
+        Path(path).write_text(html, encoding="utf-8")
+
     def save(self, path: str | Path) -> None:
         """Write the set to a file; `load` counts it again when a member is asked for.
 

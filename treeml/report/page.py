@@ -53,7 +53,8 @@ def page(
     Returns
     -------
     str
-        An html document with its style inside: no scripts, fonts, images or links to load.
+        An html document with its style inside: no fonts, images or links to load, and no script
+        but one whose hash the template's block ``policy`` admits.
     """
     import jinja2
 
