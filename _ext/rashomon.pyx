@@ -52,6 +52,14 @@ cdef extern from "treeml/rashomon_search.hpp" namespace "treeml" nogil:
         int length, limbs
     cdef cppclass MemberNode:
         int column, if_true, if_false, label
+    cdef cppclass ScoreRanges:
+        cbool find(const vector[int64_t]&, Control&) except +
+        int64_t greatest(int64_t, int) except +
+        vector[MemberNode] attaining(int64_t, int) except +
+    int64_t kNoScore
+    cdef cppclass NearestMember:
+        int64_t score, bound
+        vector[MemberNode] tree
     cdef cppclass NativeSet "treeml::RashomonSet":
         cbool count(Control&) except +
         RashomonCounters counters()
@@ -63,6 +71,9 @@ cdef extern from "treeml/rashomon_search.hpp" namespace "treeml" nogil:
         cbool votes(
             const vector[uint8_t]&, uint64_t, Control&, vector[uint64_t]&) except +
         cbool rank(const vector[MemberNode]&, int64_t&, int&, vector[uint64_t]&) except +
+        cbool nearest(
+            const vector[int64_t]&, const vector[uint8_t]&, int64_t, int64_t, Control&,
+            NearestMember&) except +
     cdef cppclass NativeSearch "treeml::RashomonSearch":
         OptimalTreeResult optimum(int, Control&) except +
 
@@ -84,6 +95,7 @@ cdef extern from *:
     static RashomonSet* new_set(RashomonSearch& search, const RashomonQuery& query, Cost optimum) {
         return search.make(query, optimum).release();
     }
+    static ScoreRanges* new_ranges(RashomonSet& set) { return set.ranges().release(); }
     static int stop_code(const Control& control) { return static_cast<int>(control.reason()); }
     }
     """
@@ -93,6 +105,7 @@ cdef extern from *:
         const BinaryDataset&, const Misclassification&, byte_span) except + nogil
     NativeSet* new_set "treeml::new_set"(
         NativeSearch&, const RashomonQuery&, int64_t) except + nogil
+    ScoreRanges* new_ranges "treeml::new_ranges"(NativeSet&) except + nogil
     int stop_code "treeml::stop_code"(const Control&) nogil
 
 
@@ -122,6 +135,10 @@ cdef class _Run:
 
     def stop(self):
         return stop_code(self.control[0])
+
+
+cdef list _rows(vector[MemberNode] nodes):
+    return [(node.column, node.if_true, node.if_false, node.label) for node in nodes]
 
 
 cdef class RashomonSearch:
@@ -249,7 +266,7 @@ cdef class RashomonSet:
         cdef vector[MemberNode] nodes
         with self.search.lock, nogil:
             nodes = self.native.select(cost, part, limbs)
-        return [(node.column, node.if_true, node.if_false, node.label) for node in nodes]
+        return _rows(nodes)
 
     def rank(self, nodes):
         """(cost, part, rank) of a tree as select() gives it; None where it is not a member."""
@@ -288,6 +305,28 @@ cdef class RashomonSet:
             complete = self.native.votes(parts, modulus, run.control[0], out)
         return complete, list(out), run.stop(), run.raised
 
+    def nearest(
+        self, const int64_t[::1] scores, counted, *, int64_t goal, int64_t steps,
+        double time_limit, int64_t memory_limit, int64_t stop_after=-1,
+    ):
+        """(complete, score, bound, nodes, stop code, raised).
+
+        The member of the parts that count whose score is nearest to 0, or not farther than
+        `goal`; scores by label, then by traced row.
+        """
+        cdef _Run run = _Run(time_limit, memory_limit, stop_after)
+        cdef vector[uint8_t] parts
+        for flag in counted:
+            parts.push_back(flag)
+        cdef vector[int64_t] given
+        for score in scores:
+            given.push_back(score)
+        cdef NearestMember out
+        cdef cbool complete
+        with self.search.lock, nogil:
+            complete = self.native.nearest(given, parts, goal, steps, run.control[0], out)
+        return complete, out.score, out.bound, _rows(out.tree), run.stop(), run.raised
+
     def counters(self):
         """Sizes of the graph."""
         cdef RashomonCounters counters = self.native.counters()
@@ -299,3 +338,46 @@ cdef class RashomonSet:
             "pair_counts": counters.pair_counts,
             "bytes": counters.bytes,
         }
+
+
+cdef class Ranges:
+    """The greatest scores of the members of a counted set, by cost and part."""
+
+    cdef ScoreRanges* native
+    cdef RashomonSet trees
+
+    def __cinit__(self, RashomonSet trees):
+        self.trees = trees
+        with trees.search.lock, nogil:
+            self.native = new_ranges(trees.native[0])
+
+    def __dealloc__(self):
+        del self.native
+
+    def find(
+        self, const int64_t[::1] scores, *, double time_limit, int64_t memory_limit,
+        int64_t stop_after=-1,
+    ):
+        """(complete, stop code, raised); scores by label, then by traced row."""
+        cdef _Run run = _Run(time_limit, memory_limit, stop_after)
+        cdef vector[int64_t] given
+        for score in scores:
+            given.push_back(score)
+        cdef cbool complete
+        with self.trees.search.lock, nogil:
+            complete = self.native.find(given, run.control[0])
+        return complete, run.stop(), run.raised
+
+    def greatest(self, int64_t cost, int part):
+        """The greatest score of a member of a cost in a part; None without one."""
+        cdef int64_t score
+        with self.trees.search.lock, nogil:
+            score = self.native.greatest(cost, part)
+        return None if score == kNoScore else score
+
+    def attaining(self, int64_t cost, int part):
+        """A member with that score, as select() gives it."""
+        cdef vector[MemberNode] nodes
+        with self.trees.search.lock, nogil:
+            nodes = self.native.attaining(cost, part)
+        return _rows(nodes)

@@ -6,7 +6,14 @@ import pytest
 
 from treeml import RashomonTreesClassifier
 from treeml.datasets import load_german_credit
-from treeml.rashomon import row_agreement
+from treeml.rashomon import (
+    accuracy_range,
+    discrepancy,
+    fairness_range,
+    least_discriminatory,
+    reliance_range,
+    row_agreement,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +49,28 @@ def test_the_guide_says_whose_decision_depends_on_the_pick(trees):
     best = [n for n, (objective, _) in trees.simplest().items() if objective == trees.objective]
     assert best[0] == 4
     assert "four leaves suffice for the optimum" in page
+
+
+def test_the_guide_shows_the_ranges(trees):
+    page = " ".join((ROOT / "docs" / "rashomon.md").read_text().split())
+    X, y = load_german_credit()
+    women = X["personal_status_and_sex"].str.startswith("female")
+    women = women.map({True: "women", False: "men"})
+    right = accuracy_range(trees, X, y)
+    apart = discrepancy(trees, X).share
+    assert f"right on {100 * right.low} to {100 * float(right.high):g} % of these" in page
+    assert f"contradicts it on {100 * float(apart):g} %" in page
+    gap = fairness_range(trees, X, y, women)
+    gaps = [100 * float(end) for end in (gap.low, gap.high)]
+    assert f'"good" differs by {gaps[0]:.1f} to {gaps[1]:.1f} points' in page
+    fairest = least_discriminatory(trees, X, y, women)
+    assert (
+        f"gap is {100 * float(fairest.gap):.3f} points, a tree of {fairest.tree.n_leaves}" in page
+    )
+    relied = reliance_range(trees, X, y, "duration_in_month")
+    assert relied.all_pairs
+    ends = [100 * float(end) for end in (relied.low, relied.high)]
+    assert f"ranges from {ends[0]:.1f} to {ends[1]:.1f} points" in page
 
 
 def test_the_readme_shows_what_comes_out(trees):

@@ -48,4 +48,23 @@ class RashomonSet:
         memory_limit: int,
         stop_after: int = -1,
     ) -> tuple[bool, list[int], int, list[BaseException]]: ...
+    def nearest(
+        self,
+        scores: np.ndarray,
+        counted: Collection[int],
+        *,
+        goal: int,
+        steps: int,
+        time_limit: float,
+        memory_limit: int,
+        stop_after: int = -1,
+    ) -> tuple[bool, int, int, list[tuple[int, int, int, int]], int, list[BaseException]]: ...
     def counters(self) -> dict[str, int]: ...
+
+class Ranges:
+    def __init__(self, trees: RashomonSet) -> None: ...
+    def find(
+        self, scores: np.ndarray, *, time_limit: float, memory_limit: int, stop_after: int = -1
+    ) -> tuple[bool, int, list[BaseException]]: ...
+    def greatest(self, cost: int, part: int) -> int | None: ...
+    def attaining(self, cost: int, part: int) -> list[tuple[int, int, int, int]]: ...

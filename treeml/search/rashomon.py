@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from treeml._core.exact import as_decimal, rounded_product
 from treeml._ext import rashomon as native
 from treeml.binarize.dataset import BinaryDataset
 from treeml.search.class_weight import integer_class_weights
+
+if TYPE_CHECKING:
+    from treeml.search.ranges import GreatestScores
 
 __all__ = ["Constraint", "Counted", "RashomonSearch"]
 
@@ -218,6 +221,15 @@ class RashomonSearch:
         if counted is not None:
             counted.order = np.argsort(np.argsort(rows))
         return counted, status
+
+    def ranges(
+        self, matrix: np.ndarray, scores: Any, budget: int, control: Control, constraint: Constraint
+    ) -> tuple[list[GreatestScores] | None, Status]:
+        """Greatest scores of the same trees; see `greatest_scores`."""
+        from treeml.search.ranges import greatest_scores
+
+        counted, status = self.trace(matrix, budget, control, constraint)
+        return (None, status) if counted is None else greatest_scores(counted, scores, control)
 
     def _count(
         self,

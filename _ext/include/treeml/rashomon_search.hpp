@@ -2,9 +2,32 @@
 #pragma once
 
 #include "treeml/members.hpp"
+#include "treeml/nearest.hpp"
+#include "treeml/ranges.hpp"
 #include "treeml/votes.hpp"
 
 namespace treeml {
+
+// Scores of the members of a set, which it must not outlive; see ranges.hpp.
+class ScoreRanges {
+  public:
+    virtual ~ScoreRanges() = default;
+    virtual bool find(const std::vector<Score>& scores, Control& control) = 0;
+    virtual Score greatest(Cost cost, int slice) = 0;
+    virtual MemberTree attaining(Cost cost, int slice) = 0;
+};
+
+template <class T>
+class ScoreRangesOf final : public ScoreRanges {
+  public:
+    explicit ScoreRangesOf(RashomonGraph<T>& graph) : ranges_(graph) {}
+    bool find(const std::vector<Score>& scores, Control& control) override { return ranges_.find(scores, control); }
+    Score greatest(Cost cost, int slice) override { return ranges_.greatest(cost, slice); }
+    MemberTree attaining(Cost cost, int slice) override { return ranges_.attaining(cost, slice); }
+
+  private:
+    Ranges<T> ranges_;
+};
 
 // One set; it must not outlive its search, nor be used beside another set of the same search.
 class RashomonSet {
@@ -23,6 +46,10 @@ class RashomonSet {
     // For every label but the first and every traced row: members of the slices that give it, modulo 2^64 or
     // `modulus`. False if a limit ended it.
     virtual bool votes(const std::vector<std::uint8_t>& slices, Limb modulus, Control& control, std::vector<Limb>& out) = 0;
+    virtual std::unique_ptr<ScoreRanges> ranges() = 0;
+    // The member whose score is nearest to 0; see nearest.hpp.
+    virtual bool nearest(const std::vector<Score>& scores, const std::vector<std::uint8_t>& slices, Score goal,
+                         std::int64_t steps, Control& control, NearestMember& out) = 0;
 };
 
 class RashomonSearch {
@@ -58,6 +85,11 @@ class RashomonSetOf final : public RashomonSet {
 
     bool votes(const std::vector<std::uint8_t>& slices, Limb modulus, Control& control, std::vector<Limb>& out) override {
         return Votes<T>(graph_, Ring{modulus}).count(slices, control, out);
+    }
+    std::unique_ptr<ScoreRanges> ranges() override { return std::make_unique<ScoreRangesOf<T>>(graph_); }
+    bool nearest(const std::vector<Score>& scores, const std::vector<std::uint8_t>& slices, Score goal,
+                 std::int64_t steps, Control& control, NearestMember& out) override {
+        return Nearest<T>(graph_).find(scores, slices, goal, steps, control, out);
     }
 
   private:
