@@ -39,7 +39,8 @@ def test_it_stops_at_the_lowest_validation_loss():
 
 def test_a_time_limit_keeps_the_trees_so_far():
     X, y = load_diabetes(return_X_y=True)
-    model = BoostedTreesRegressor(time_limit=0.0).fit(X, y)
+    with pytest.warns(treeml.SearchLimitWarning, match="time_limit=0.0 .* 0 rounds are kept"):
+        model = BoostedTreesRegressor(time_limit=0.0).fit(X, y)
     assert model.status_ == "time_limit"
     assert not model.trees_
     assert np.allclose(model.predict(X), y.mean())

@@ -11,7 +11,14 @@ from typing import Literal
 
 Status = Literal["optimal", "gap_tol", "time_limit", "memory_limit", "interrupted"]
 
-__all__ = ["Control", "SearchLimitWarning", "Status", "print_progress", "warn_of_limit"]
+__all__ = [
+    "Control",
+    "SearchLimitWarning",
+    "Status",
+    "print_progress",
+    "warn_of_limit",
+    "warn_of_stop",
+]
 
 
 class SearchLimitWarning(UserWarning):
@@ -74,14 +81,23 @@ def warn_of_limit(
     """Say that a search was not completed, and how good its model is known to be."""
     if status in ("optimal", "gap_tol"):
         return
-    why = {
+    warnings.warn(
+        f"{_reason(status, control)} before the proof was complete: the model is the best found, "
+        f"with objective {objective:.6g} and a gap of {100 * gap:.1f} %; {easier}",
+        SearchLimitWarning,
+        stacklevel=3,
+    )
+
+
+def warn_of_stop(status: Status, control: Control, kept: str) -> None:
+    """Say that growth was ended by a limit, and what is kept of it."""
+    if status != "optimal":
+        warnings.warn(f"{_reason(status, control)}: {kept}", SearchLimitWarning, stacklevel=4)
+
+
+def _reason(status: Status, control: Control) -> str:
+    return {
         "time_limit": f"time_limit={control.time_limit} was reached",
         "memory_limit": f"memory_limit={control.memory_limit} was reached",
         "interrupted": "the search was interrupted",
     }[status]
-    warnings.warn(
-        f"{why} before the proof was complete: the model is the best found, with objective "
-        f"{objective:.6g} and a gap of {100 * gap:.1f} %; {easier}",
-        SearchLimitWarning,
-        stacklevel=3,
-    )

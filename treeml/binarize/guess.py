@@ -54,7 +54,7 @@ def guessed_cuts(
     n_classes = int(y_codes.max()) + 1 if len(y_codes) else 0
     if n_classes < 2 or not binned.columns:
         return {}
-    _, trees, *_ = split_columns(binned).boost(
+    _, trees, _, _, _, raised, _ = split_columns(binned).boost(
         loss=2 if n_classes == 2 else 3,
         y=y_codes.astype(np.float64),
         weights=sample_weight,
@@ -67,6 +67,8 @@ def guessed_cuts(
         max_leaves=0,
         patience=0,
     )
+    if raised:
+        raise raised[0]
     asked = [np.flatnonzero(nodes["column"] >= 0) for _, nodes in trees]
     column, code, gain = (
         np.concatenate([nodes[name][at] for (_, nodes), at in zip(trees, asked, strict=True)])

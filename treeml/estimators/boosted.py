@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from treeml import export, predict
-from treeml._core.control import Control
+from treeml._core.control import Control, warn_of_stop
 from treeml._core.params import Interval, Options, StrOptions, validate_params
 from treeml._core.validation import (
     check_monotonic,
@@ -177,6 +177,7 @@ class BoostedTrees(BaseEstimator):
         self.train_loss_ = result.train_loss
         self.validation_loss_ = result.validation_loss
         self.status_ = result.status
+        warn_of_stop(self.status_, control, f"the trees of {result.n_rounds} rounds are kept")
 
     def _target(self, y: Any, n_rows: int) -> tuple[np.ndarray, Any, np.ndarray | None]:
         """Numbers to learn, the loss, and the classes where there are some."""

@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from treeml._core.control import Control
+from treeml._core.control import Control, warn_of_stop
 from treeml._core.params import Interval, Options, StrOptions, validate_params
 from treeml._core.table import Table
 from treeml._core.validation import (
@@ -149,6 +149,7 @@ class GreedyTree(TreeBase):
         np.add.at(importances, columns, np.maximum(result.nodes["gain"][inner], 0))
         self._importances = importances
         self.status_ = result.status
+        warn_of_stop(self.status_, self._control(), "the nodes left are leaves")
         if self.ccp_alpha:
             tree = prune(tree, self.ccp_alpha, self._impurity())
         if self.n_alternations:

@@ -202,7 +202,7 @@ def smooth_shares(
         [0] * n_columns,
         n_rows=len(codes),
     )
-    *_, scores = columns.boost(
+    *_, raised, scores = columns.boost(
         loss=2 if n_classes == 2 else 3,
         y=codes.astype(np.float64),
         weights=weights,
@@ -211,6 +211,7 @@ def smooth_shares(
         patience=0,
         **_CAUTIOUS,
     )
-    return softmax(
-        np.vstack([np.zeros(len(codes)), scores]) if n_classes == 2 else scores, axis=0
-    ).T
+    if raised:
+        raise raised[0]
+    both = np.vstack([np.zeros(len(codes)), scores]) if n_classes == 2 else scores
+    return softmax(both, axis=0).T
