@@ -15,7 +15,6 @@ import numpy as np
 from treeml.ir import Tree
 from treeml.rashomon.ranges import (
     Range,
-    answers_of,
     check_members,
     exact_range,
     merged_rows,
@@ -89,7 +88,7 @@ def fairness_range(
     .. [1] A. Coston, A. Rambachan, A. Chouldechova, "Characterizing Fairness Over the Set of Good
        Models Under Selective Labels", ICML 2021.
     """
-    answers = answers_of(set_, X)
+    answers = set_.answers(X)
     scores, scale = _gap_scores(set_, len(answers), y, groups, metric, positive)
     return exact_range(set_, answers, scores, scale)
 
@@ -132,7 +131,7 @@ def least_discriminatory(
        Washington University Law Review 101, 2024.
     """
     check_members(set_)
-    answers = answers_of(set_, X)
+    answers = set_.answers(X)
     scores, scale = _gap_scores(set_, len(answers), y, groups, metric, positive)
     distinct, (merged,) = merged_rows(answers, [scores])
     counted, status = set_._search.trace(distinct, set_._budget, set_._control, set_._constraint)

@@ -15,8 +15,6 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from treeml._core.exact import integer_weights
-from treeml._core.table import Table
-from treeml._core.validation import as_table
 from treeml.ir import Tree
 from treeml.rashomon.set import RashomonSet
 
@@ -99,7 +97,7 @@ def score_range(set_: RashomonSet, X: Any, scores: Any) -> Range:
         For an empty set, scores of another shape or that are no integers, or where the limits of
         the fit end the count.
     """
-    answers = answers_of(set_, X)
+    answers = set_.answers(X)
     given = np.asarray(scores)
     if given.shape != (len(answers), len(set_.classes)):
         raise ValueError(
@@ -133,7 +131,7 @@ def accuracy_range(set_: RashomonSet, X: Any, y: Any, sample_weight: Any = None)
     .. [1] R. Xin et al., "Exploring the Whole Rashomon Set of Sparse Decision Trees", NeurIPS
        2022, section 5.
     """
-    answers = answers_of(set_, X)
+    answers = set_.answers(X)
     truth = row_values("y", y, len(answers))
     weights = np.ones(len(truth))
     if sample_weight is not None:
@@ -169,7 +167,7 @@ def discrepancy(set_: RashomonSet, X: Any = None) -> Discrepancy:
         answers = set_._search.dataset.matrix()
         weights = set_._search.dataset.statistics[-1]
     else:
-        answers = answers_of(set_, X)
+        answers = set_.answers(X)
         weights = np.ones(len(answers), dtype=np.int64)
     if not weights.sum() > 0:
         raise ValueError("discrepancy needs a row")
@@ -213,7 +211,7 @@ def reliance_range(
     .. [1] A. Fisher, C. Rudin, F. Dominici, "All Models are Wrong, but Many are Useful", JMLR 20,
        2019, section 3.
     """
-    answers = answers_of(set_, X)
+    answers = set_.answers(X)
     truth = row_values("y", y, len(answers))
     n = len(answers)
     if n < 2:
@@ -247,23 +245,16 @@ def _gaps(places: list[int]) -> list[int]:
 
 
 def check_members(set_: RashomonSet) -> None:
+    """Refuse an empty set."""
     if not set_:
         raise ValueError("the set is empty: there is no member to measure")
 
 
 def row_values(name: str, values: Any, n_rows: int) -> np.ndarray:
+    """One value a row as an array, shape (n_rows,)."""
     out = np.asarray(values)
     if out.shape != (n_rows,):
         raise ValueError(f"{name}: shape {out.shape}; the table has {n_rows} rows")
-    return out
-
-
-def answers_of(set_: RashomonSet, X: Any) -> np.ndarray:
-    """Answers of rows to the predicates of a set, 0 and 1."""
-    table = X if isinstance(X, Table) else as_table(X, like=set_.columns)
-    out = np.empty((table.n_rows, len(set_.predicates)), dtype=np.uint8)
-    for j, predicate in enumerate(set_.predicates):
-        out[:, j] = predicate.holds(table)
     return out
 
 
@@ -277,6 +268,7 @@ def _labels(nodes: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
 
 def exact_range(set_: RashomonSet, answers: np.ndarray, scores: np.ndarray, scale: int) -> Range:
+    """Both ends of a sum of integer scores, divided by ``scale``."""
     (high, highest), (low, lowest) = _greatest(set_, answers, [scores, -scores])
     return Range(Fraction(-low, scale), Fraction(high, scale), lowest, highest)
 

@@ -322,6 +322,14 @@ class RashomonSet:
 
     # Votes
 
+    def answers(self, X: Any) -> np.ndarray:
+        """Answers of rows to ``predicates``, shape (n_rows, n_predicates), uint8, 1 for yes."""
+        table = X if isinstance(X, Table) else as_table(X, like=self.columns)
+        out = np.empty((table.n_rows, len(self.predicates)), dtype=np.uint8)
+        for j, predicate in enumerate(self.predicates):
+            out[:, j] = predicate.holds(table)
+        return out
+
     def votes(self, X: Any) -> np.ndarray:
         """How many members give each row each class.
 
@@ -339,11 +347,7 @@ class RashomonSet:
         ValueError
             Where the limits of the fit end the count.
         """
-        table = X if isinstance(X, Table) else as_table(X, like=self.columns)
-        answers = np.empty((table.n_rows, len(self.predicates)), dtype=np.uint8)
-        for j, predicate in enumerate(self.predicates):
-            answers[:, j] = predicate.holds(table)
-        distinct, row_of = np.unique(answers, axis=0, return_inverse=True)
+        distinct, row_of = np.unique(self.answers(X), axis=0, return_inverse=True)
         keys = [row.tobytes() for row in distinct]
         new = [k for k, key in enumerate(keys) if key not in self._votes]
         if new:
