@@ -244,17 +244,9 @@ cdef class SplitColumns:
             del control
         return _tree_arrays(nodes, NULL, self.n_rows, &order), stop, watch.raised
 
-    def boost(self, *, int loss, const double[::1] y, const double[::1] weights=None,
-              const uint8_t[::1] validation=None, int n_classes=1, int rounds,
-              double learning_rate, double l2, double least_hessian, int max_depth,
-              int64_t max_leaves, int patience, allowed=None, double time_limit=-1,
-              int64_t stop_after=-1):
-        """(base scores, trees with their output, losses, stop code, raised, scores of all rows)."""
-        cdef BoostOptions options
-        set_loss(options, loss)
-        options.n_classes, options.rounds, options.learning_rate = n_classes, rounds, learning_rate
-        options.l2, options.least_hessian, options.max_depth = l2, least_hessian, max_depth
-        options.max_leaves, options.patience = max_leaves, patience
+    cdef BoostResult _boosted(self, BoostOptions options, const double[::1] y,
+                              const double[::1] weights, const uint8_t[::1] validation, allowed,
+                              double time_limit, int64_t stop_after, list raised) except *:
         cdef vector[char] held, used
         cdef int64_t r
         if validation is not None:
@@ -265,7 +257,7 @@ cdef class SplitColumns:
                 used.push_back(<char>bool(yes))
         cdef _Watch watch = _Watch()
         watch.callback = None
-        watch.raised = []
+        watch.raised = raised
         cdef Control* control = new Control(time_limit, -1, stop_after, _look, <void*>watch)
         watch.control = control
         cdef BoostResult result
@@ -278,11 +270,59 @@ cdef class SplitColumns:
         finally:
             del booster
             del control
+        return result
+
+    def boost(self, *, int loss, const double[::1] y, const double[::1] weights=None,
+              const uint8_t[::1] validation=None, int n_classes=1, int rounds,
+              double learning_rate, double l2, double least_hessian, int max_depth,
+              int64_t max_leaves, int patience, allowed=None, double time_limit=-1,
+              int64_t stop_after=-1):
+        """(base scores, trees with their output, losses, stop code, raised, scores of all rows)."""
+        raised = []
+        cdef BoostResult result = self._boosted(
+            _options(loss, n_classes, rounds, learning_rate, l2, least_hessian, max_depth,
+                     max_leaves, patience),
+            y, weights, validation, allowed, time_limit, stop_after, raised)
         trees = [
             (result.trees[i].output, _tree_arrays(result.trees[i].nodes, &result.trees[i].values,
                                                   0, NULL))
             for i in range(result.trees.size())
         ]
         return (np.array(result.base), trees, np.array(result.train_loss),
-                np.array(result.validation_loss), boost_stop(result), watch.raised,
+                np.array(result.validation_loss), boost_stop(result), raised,
                 np.array(result.scores))
+
+    def boosted_splits(self, *, int loss, const double[::1] y, const double[::1] weights=None,
+                       int n_classes=1, int rounds, double learning_rate, double l2,
+                       double least_hessian, int max_depth):
+        """(columns, codes, gains) of all splits of a boosted model, and what was raised."""
+        raised = []
+        cdef BoostResult result = self._boosted(
+            _options(loss, n_classes, rounds, learning_rate, l2, least_hessian, max_depth, 0, 0),
+            y, weights, None, None, -1, -1, raised)
+        cdef size_t i, j, n = 0
+        for i in range(result.trees.size()):
+            for j in range(result.trees[i].nodes.size()):
+                n += result.trees[i].nodes[j].column >= 0
+        column, code, gain = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
+        cdef int64_t[::1] columns = column, codes = code
+        cdef double[::1] gains = gain
+        n = 0
+        for i in range(result.trees.size()):
+            for j in range(result.trees[i].nodes.size()):
+                if result.trees[i].nodes[j].column >= 0:
+                    columns[n] = result.trees[i].nodes[j].column
+                    codes[n] = result.trees[i].nodes[j].code
+                    gains[n] = result.trees[i].nodes[j].gain
+                    n += 1
+        return column, code, gain, raised
+
+
+cdef BoostOptions _options(int loss, int n_classes, int rounds, double learning_rate, double l2,
+                           double least_hessian, int max_depth, int64_t max_leaves, int patience):
+    cdef BoostOptions options
+    set_loss(options, loss)
+    options.n_classes, options.rounds, options.learning_rate = n_classes, rounds, learning_rate
+    options.l2, options.least_hessian, options.max_depth = l2, least_hessian, max_depth
+    options.max_leaves, options.patience = max_leaves, patience
+    return options

@@ -71,12 +71,14 @@ def _read_series(name: str, series: nw.Series[Any], as_level: bool) -> Column:
 
 def read_array(X: Any, categorical_features: Any) -> Table:
     """An array or nested lists, through scikit-learn's own check of their form."""
-    matrix = check_array(
-        X,
-        dtype=None,  # pyright: ignore[reportArgumentType]
-        ensure_all_finite=False,
-        input_name="X",
-    )
+    matrix = X
+    if not (type(X) is np.ndarray and X.ndim == 2 and X.size and X.dtype.kind in "iuf"):
+        matrix = check_array(
+            X,
+            dtype=None,  # pyright: ignore[reportArgumentType]
+            ensure_all_finite=False,
+            input_name="X",
+        )
     if matrix.dtype.kind in "US" and isinstance(X, (list, tuple)):
         matrix = np.array(X, dtype=object)  # numbers among strings stay numbers
     n_rows, n_columns = matrix.shape

@@ -64,11 +64,12 @@ def as_table(
         Naming the column, row and value that cannot be used, and what to do.
     """
     try:
-        frame = nw.from_native(X, eager_only=True, pass_through=True)
+        frame = X if isinstance(X, np.ndarray) else nw.from_native(X, pass_through=True)
+        if isinstance(frame, nw.LazyFrame):
+            raise TableError("X is a lazy frame; call its collect() (or fetch its rows) first")
         if isinstance(frame, nw.DataFrame):
             table = read_frame(frame, categorical_features)
         else:
-            _refuse_lazy(X)
             table = read_array(X, categorical_features)
     except DuplicateError as error:
         names = [str(n) for n in getattr(X, "column_names", getattr(X, "columns", ()))]
@@ -90,7 +91,11 @@ def estimator_table(
     reported in scikit-learn's words.
     """
     table = as_table(X, categorical_features=categorical_features)
-    validate_data(estimator, X, reset=like is None, skip_check_array=True)
+    if like is None and isinstance(X, np.ndarray):  # no names to look for
+        estimator.n_features_in_ = len(table.columns)
+        vars(estimator).pop("feature_names_in_", None)
+    else:
+        validate_data(estimator, X, reset=like is None, skip_check_array=True)
     return table if like is None else conform(table, like)
 
 
@@ -302,11 +307,6 @@ def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     if not weights.any():
         raise ValueError("all sample weights are zero: Sample weights must contain a positive one")
     return weights
-
-
-def _refuse_lazy(X: Any) -> None:
-    if isinstance(nw.from_native(X, pass_through=True), nw.LazyFrame):
-        raise TableError("X is a lazy frame; call its collect() (or fetch its rows) first")
 
 
 def _plain_series(y: Any) -> Any:

@@ -71,3 +71,16 @@ class SplitColumns:
         list[BaseException],
         np.ndarray,
     ]: ...
+    def boosted_splits(
+        self,
+        *,
+        loss: int,
+        y: np.ndarray,
+        weights: np.ndarray | None = None,
+        n_classes: int = 1,
+        rounds: int,
+        learning_rate: float,
+        l2: float,
+        least_hessian: float,
+        max_depth: int,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[BaseException]]: ...

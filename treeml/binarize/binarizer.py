@@ -160,6 +160,23 @@ class Binarizer(TransformerMixin, BaseEstimator):
         Binarizer
             Itself.
         """
+        self.fit_encode(table, y_codes, sample_weight)
+        return self
+
+    def fit_encode(
+        self, table: Table, y_codes: np.ndarray | None = None, sample_weight: Any = None
+    ) -> list[np.ndarray]:
+        """`fit_table`, then `encode` of the same table.
+
+        Parameters
+        ----------
+        table, y_codes, sample_weight
+            As for `fit_table`.
+
+        Returns
+        -------
+        list of ndarray of uint16 or uint32, each of shape (n_rows,)
+        """
         self._validate_params()
         if self._needs_classes and y_codes is None:
             raise ValueError(
@@ -187,11 +204,12 @@ class Binarizer(TransformerMixin, BaseEstimator):
             if code is not None:
                 coded.append((index, code))
         self._set_codes(coded)
-        findings += self._leaks(training, y_codes, weights)
+        codes = [code.encode(training.columns[index]) for index, code in coded]
+        findings += self._leaks(training, codes, y_codes, weights)
         self.findings_ = tuple(findings)
         if findings and table.named:
-            warnings.warn("; ".join(map(str, findings)), TableWarning, stacklevel=3)
-        return self
+            warnings.warn("; ".join(map(str, findings)), TableWarning, stacklevel=4)
+        return codes if training.n_rows == table.n_rows else self.encode(table)
 
     def fit_zero_one(self, n_columns: int) -> Self:
         """`fit` for a matrix of zeros and ones without names: one predicate ``> .5`` a column.
@@ -372,20 +390,24 @@ class Binarizer(TransformerMixin, BaseEstimator):
         self.n_codes_ = np.array([code.n_codes for _, code in coded], dtype=np.int32)
 
     def _leaks(
-        self, training: Table, y_codes: np.ndarray | None, weights: np.ndarray | None
+        self,
+        training: Table,
+        coded: list[np.ndarray],
+        y_codes: np.ndarray | None,
+        weights: np.ndarray | None,
     ) -> list[Finding]:
         """Columns that give the target away."""
         if y_codes is None:
             return []
         found = []
-        for index, code in self._coded:
-            column, n_codes = training.columns[index], code.n_codes
+        two = bool(y_codes.max() == 1)
+        for (index, code), codes in zip(self._coded, coded, strict=True):
+            values, n_codes = training.columns[index].values, code.n_codes
             numeric = isinstance(code, NumberCode)
-            codes = code.encode(column)
-            if numeric and y_codes.max() == 1:  # the best cut need not be one of the predicates
-                if cannot_tell(column.values, codes, n_codes, y_codes, weights):
+            if numeric and two:  # the best cut need not be one of the predicates
+                if cannot_tell(values, codes, n_codes, y_codes, weights):
                     continue
-                distinct, codes = np.unique(column.values, return_inverse=True)
+                distinct, codes = np.unique(values, return_inverse=True)
                 n_codes = len(distinct)
             if gives_target_away(codes, n_codes, y_codes, weights, numeric=numeric):
                 found.append(plain_finding(self.columns_[index].name, "leak"))

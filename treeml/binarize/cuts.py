@@ -13,6 +13,9 @@ import numpy as np
 
 __all__ = ["between", "distinct_values", "entropy_boundaries", "quantile_boundaries", "thresholds"]
 
+_POWERS_OF_TEN = np.array([float(10**k) for k in range(23)])  # exact
+_MANY = 1000  # values for which a pass over them costs more than a call
+
 
 def distinct_values(
     values: np.ndarray, weights: np.ndarray | None, classes: np.ndarray | None = None
@@ -157,13 +160,15 @@ def between(lo: np.ndarray, hi: np.ndarray, whole: bool) -> np.ndarray:
     out = np.where((left <= 0) & (right >= 0), 0.0, lo)
     todo = np.flatnonzero((left > 0) | (right < 0))
     middle = lo / 2 + hi / 2
-    for digits in range(1, 18):
-        if not todo.size:
-            break
-        short = _rounded(middle[todo], digits)
-        fits = (left[todo] <= short) & (short <= right[todo])
-        out[todo[fits]] = short[fits]
-        todo = todo[~fits]
+    digits = 1
+    while todo.size and digits < 18:
+        step = 1 if todo.size > _MANY else min(6, 18 - digits)
+        short = _rounded(middle[todo, None], np.arange(digits, digits + step))
+        fits = (left[todo, None] <= short) & (short <= right[todo, None])
+        found, first = fits.any(axis=1), fits.argmax(axis=1)
+        out[todo[found]] = short[found, first[found]]
+        todo = todo[~found]
+        digits += step
     return np.where((lo <= out) & (out < hi), out, lo) + 0.0
 
 
@@ -206,15 +211,15 @@ def _x_log_x(x: np.ndarray) -> np.ndarray:
     return x * np.log2(np.where(x > 0, x, 1.0))
 
 
-def _rounded(values: np.ndarray, digits: int) -> np.ndarray:
-    """Each value at the given number of significant digits, as the nearest float."""
+def _rounded(values: np.ndarray, digits: np.ndarray) -> np.ndarray:
+    """Each value, shape (n, 1), at each number of significant digits, as the nearest float."""
     with np.errstate(over="ignore"):
         power = digits - 1 - np.floor(np.log10(np.abs(values))).astype(int)
         exact = (np.abs(power) <= 22) & (digits <= 15)
-        scale = 10.0 ** np.clip(np.abs(power), 0, 22)
+        scale = _POWERS_OF_TEN[np.minimum(np.abs(power), 22)]
         up = np.rint(values * scale) / scale
         down = np.rint(values / scale) * scale
     out = np.where(power >= 0, up, down)
-    for i in np.flatnonzero(~exact):
-        out[i] = float(f"{values[i]:.{digits - 1}e}")
+    for i, j in np.argwhere(~exact):
+        out[i, j] = float(f"{values[i, 0]:.{digits[j] - 1}e}")
     return out

@@ -159,8 +159,13 @@ class BinaryDataset:
 
     def column(self, j: int) -> np.ndarray:
         """Answers of the stored rows to predicate j, shape (n_rows,), bool."""
-        bits = np.unpackbits(self.columns[j].view(np.uint8), bitorder="little", count=self.n_rows)
-        return bits.astype(bool)
+        return self.answers([j])[0]
+
+    def answers(self, which: Sequence[int]) -> np.ndarray:
+        """Answers of the stored rows to these predicates, shape (n_asked, n_rows), bool."""
+        words = self.columns[np.asarray(which, dtype=np.intp)].view(np.uint8)
+        bits = np.unpackbits(words, axis=1, bitorder="little", count=self.n_rows)
+        return bits.view(bool)
 
     def matrix(self) -> np.ndarray:
         """Answers of the stored rows to all predicates, shape (n_rows, n_columns), uint8."""

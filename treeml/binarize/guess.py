@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from treeml._core.table import Table
@@ -11,8 +13,8 @@ from treeml.binarize.split_columns import split_columns
 
 __all__ = ["guessed_cuts"]
 
-_BINS = 256
-_ROUNDS = 10
+_BINS = 128
+_ROUNDS = 8
 _DEPTH = 4
 _RATE = 0.3
 _L2 = 1.0
@@ -54,7 +56,7 @@ def guessed_cuts(
     n_classes = int(y_codes.max()) + 1 if len(y_codes) else 0
     if n_classes < 2 or not binned.columns:
         return {}
-    _, trees, _, _, _, raised, _ = split_columns(binned).boost(
+    column, code, gain, raised = split_columns(binned).boosted_splits(
         loss=2 if n_classes == 2 else 3,
         y=y_codes.astype(np.float64),
         weights=sample_weight,
@@ -64,37 +66,39 @@ def guessed_cuts(
         l2=_L2,
         least_hessian=_LEAST_HESSIAN,
         max_depth=_DEPTH,
-        max_leaves=0,
-        patience=0,
     )
     if raised:
         raise raised[0]
-    asked = [np.flatnonzero(nodes["column"] >= 0) for _, nodes in trees]
-    column, code, gain = (
-        np.concatenate([nodes[name][at] for (_, nodes), at in zip(trees, asked, strict=True)])
-        for name in ("column", "code", "gain")
-    )
     budget = None if max_bins is None else (max_bins - 1) * _n_numbers(binned)
     return _thresholds(binned, *_best(column, code, gain, binned, budget))
 
 
 def _thresholds(binned: BinnedTable, column: np.ndarray, code: np.ndarray) -> dict[int, np.ndarray]:
-    """The number after each code, by position of the column in the table."""
+    """The number after each code, by position of the column in the table; columns ascend."""
+    ends = [0, *(np.flatnonzero(column[1:] != column[:-1]) + 1).tolist(), len(column)]
+    parts = [
+        (binned.columns[column[first]], slice(first, last))
+        for first, last in itertools.pairwise(ends)
+        if first < last
+    ]
     cuts = np.full(len(code), 0.5)  # that of 0/1 columns
-    used = np.unique(column).tolist()
-    numbers = [binned.columns[j] for j in used]
     for whole in (True, False):
         same = [
-            (column == j, c)
-            for j, c in zip(used, numbers, strict=True)
+            (c, part)
+            for c, part in parts
             if c.whole == whole and binned.types[c.index].kind != "zero_one"
         ]
-        if same:
-            at = np.concatenate([np.flatnonzero(mask) for mask, _ in same])
-            upper = np.concatenate([c.upper[code[mask]] for mask, c in same])
-            lower = np.concatenate([c.lower[code[mask] + 1] for mask, c in same])
-            cuts[at] = between(upper, lower, whole)
-    return {c.index: cuts[column == j] for j, c in zip(used, numbers, strict=True)}
+        if not same:
+            continue
+        upper = [c.upper[code[part]] for c, part in same]
+        lower = [c.lower[code[part] + 1] for c, part in same]
+        chosen = between(np.concatenate(upper), np.concatenate(lower), whole)
+        at = 0
+        for _, part in same:
+            n = part.stop - part.start
+            cuts[part] = chosen[at : at + n]
+            at += n
+    return {c.index: cuts[part] for c, part in parts}
 
 
 def _n_numbers(binned: BinnedTable) -> int:
@@ -111,7 +115,7 @@ def _best(
     """Column and code after which to cut, ascending: those of most gain in all trees."""
     last = np.array([c.n_values - 1 if c.kind == "number" else -1 for c in binned.columns])
     cuts = code < last[column]  # levels, and "is missing", are no cuts
-    key = column[cuts].astype(np.int64) << 32 | code[cuts]
+    key = column[cuts] << 32 | code[cuts]
     distinct, at = np.unique(key, return_inverse=True)
     order = np.argsort(-np.bincount(at, gain[cuts], minlength=len(distinct)), kind="stable")
     if budget is not None:

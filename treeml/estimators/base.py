@@ -166,9 +166,10 @@ class TreeClassifierBase(ClassifierMixin, TreeBase):
         if weights is not None and not weights.all():
             kept = weights > 0
             table, codes, weights = table.take(kept), codes[kept], weights[kept]
-        self.binarizer_ = binarizer.fit_table(table, codes, sample_weight=weights)
+        coded = binarizer.fit_encode(table, codes, sample_weight=weights)
+        self.binarizer_ = binarizer
         dataset = BinaryDataset.from_codes(
-            binarizer.encode(table), binarizer.intervals_, binarizer.predicates_, table.n_rows
+            coded, binarizer.intervals_, binarizer.predicates_, table.n_rows
         )
         return dataset, codes, weights
 

@@ -43,7 +43,7 @@ class EvolvedBase(TreeBase):
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "regularization": [Interval(Real, 0, None, closed="left")],
         "n_folds": [Interval(Integral, 1, None, closed="left")],
-        "binarizer": [HasMethods(["fit_table", "encode"]), None],
+        "binarizer": [HasMethods(["fit_encode", "encode"]), None],
         "population_size": [Interval(Integral, 2, None, closed="left")],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "proposer": [HasMethods(["propose"]), None],
@@ -135,9 +135,9 @@ class EvolvedBase(TreeBase):
     def _encoded(self, table: Table, classes: np.ndarray | None, weights: np.ndarray | None) -> Any:
         """Code columns and dataset of the training rows; the fitted binarizer is kept."""
         given = Binarizer(max_bins=64) if self.binarizer is None else clone(self.binarizer)
-        binarizer = cast(Binarizer, given).fit_table(table, classes, sample_weight=weights)
+        binarizer = cast(Binarizer, given)
+        code_columns = binarizer.fit_encode(table, classes, sample_weight=weights)
         self.binarizer_ = binarizer
-        code_columns = binarizer.encode(table)
         dataset = BinaryDataset.from_codes(
             code_columns, binarizer.intervals_, binarizer.predicates_, table.n_rows
         )

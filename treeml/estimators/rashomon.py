@@ -111,7 +111,7 @@ class RashomonTreesClassifier(TreeClassifierBase):
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "predict_by": [StrOptions({"best", "vote"})],
-        "binarizer": [HasMethods(["fit_table", "encode"]), None],
+        "binarizer": [HasMethods(["fit_encode", "encode"]), None],
         "resolution": [Interval(Real, 0, None, closed="neither"), None],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
         "memory_limit": [Interval(Integral, 0, None, closed="left"), None],

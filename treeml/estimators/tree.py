@@ -146,7 +146,7 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         "regularization": [Interval(Real, 0, 1, closed="both")],
         "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "binarizer": [HasMethods(["fit_table", "encode"]), None],
+        "binarizer": [HasMethods(["fit_encode", "encode"]), None],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
         "memory_limit": [Interval(Integral, 0, None, closed="left"), None],
         "gap_tol": [Interval(Real, 0, 1, closed="both")],

@@ -52,26 +52,31 @@ def build_tree(
     labels : ndarray of int, shape (n_nodes,), default=None
         Class that each leaf predicts; None: the one of largest weighted count.
     """
-    leaf = np.zeros(dataset.n_rows, dtype=np.int32)
-    for node, (column, if_true, if_false) in enumerate(nodes):
+    used = sorted(set(nodes[:, 0].tolist()) - {-1})
+    place = {column: at for at, column in enumerate(used)} | {-1: -1}
+    answers = dataset.answers(used)
+    leaf = np.empty(dataset.n_rows, dtype=np.int32)
+    here = {0: np.arange(dataset.n_rows)}
+    for node, (column, if_true, if_false) in enumerate(nodes.tolist()):
+        rows = here.pop(node)
         if column >= 0:
-            here = np.flatnonzero(leaf == node)
-            leaf[here] = np.where(dataset.column(column)[here], if_true, if_false)
+            yes = answers[place[column]][rows]
+            here[if_true], here[if_false] = rows[yes], rows[~yes]
+        else:
+            leaf[rows] = node
     sums = np.zeros((len(nodes), len(classes)))
     for k in range(len(classes)):
         sums[:, k] = np.bincount(leaf, counts[:, k], minlength=len(nodes))
     for node in range(len(nodes) - 1, -1, -1):
         if nodes[node, 0] >= 0:
             sums[node] = sums[nodes[node, 1]] + sums[nodes[node, 2]]
-    used = sorted({int(column) for column in nodes[:, 0] if column >= 0})
-    place = {column: at for at, column in enumerate(used)} | {-1: -1}
     label = (sums * class_weight).argmax(axis=1).astype(np.int32)
     if labels is not None:
         label = np.where(nodes[:, 0] < 0, labels, label).astype(np.int32)
     return Tree(
         columns=columns,
         predicates=tuple(predicate(j) for j in used),
-        predicate=np.array([place[int(column)] for column in nodes[:, 0]], dtype=np.int32),
+        predicate=np.array([place[column] for column in nodes[:, 0].tolist()], dtype=np.int32),
         if_true=np.ascontiguousarray(nodes[:, 1]),
         if_false=np.ascontiguousarray(nodes[:, 2]),
         counts=sums,
