@@ -4,7 +4,7 @@
 from threading import Lock
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uint8_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
@@ -70,6 +70,8 @@ cdef extern from "treeml/rashomon_search.hpp" namespace "treeml" nogil:
         vector[MemberNode] select(int64_t, int, const vector[uint64_t]&) except +
         cbool votes(
             const vector[uint8_t]&, uint64_t, Control&, vector[uint64_t]&) except +
+        cbool uses(
+            const vector[int32_t]&, int, uint64_t, Control&, vector[uint64_t]&) except +
         cbool rank(const vector[MemberNode]&, int64_t&, int&, vector[uint64_t]&) except +
         cbool nearest(
             const vector[int64_t]&, const vector[uint8_t]&, int64_t, int64_t, Control&,
@@ -303,6 +305,24 @@ cdef class RashomonSet:
         cdef cbool complete
         with self.search.lock, nogil:
             complete = self.native.votes(parts, modulus, run.control[0], out)
+        return complete, list(out), run.stop(), run.raised
+
+    def uses(
+        self, const int32_t[::1] features, *, int n_features, uint64_t modulus,
+        double time_limit, int64_t memory_limit, int64_t stop_after=-1,
+    ):
+        """(complete, members that use each feature, stop code, raised).
+
+        Every column of the data has a feature. Numbers are modulo 2^64 (0) or `modulus`.
+        """
+        cdef _Run run = _Run(time_limit, memory_limit, stop_after)
+        cdef vector[int32_t] given
+        for feature in features:
+            given.push_back(feature)
+        cdef vector[uint64_t] out
+        cdef cbool complete
+        with self.search.lock, nogil:
+            complete = self.native.uses(given, n_features, modulus, run.control[0], out)
         return complete, list(out), run.stop(), run.raised
 
     def nearest(

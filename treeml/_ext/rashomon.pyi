@@ -48,6 +48,16 @@ class RashomonSet:
         memory_limit: int,
         stop_after: int = -1,
     ) -> tuple[bool, list[int], int, list[BaseException]]: ...
+    def uses(
+        self,
+        features: np.ndarray,
+        *,
+        n_features: int,
+        modulus: int,
+        time_limit: float,
+        memory_limit: int,
+        stop_after: int = -1,
+    ) -> tuple[bool, list[int], int, list[BaseException]]: ...
     def nearest(
         self,
         scores: np.ndarray,

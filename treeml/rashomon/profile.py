@@ -22,6 +22,8 @@ __all__ = [
     "short_list",
 ]
 
+_DRAWN = 200  # members that rule out pairs before any is counted
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureUse:
@@ -80,11 +82,16 @@ def feature_use(set_: RashomonSet, *, most_pairs: int = 200) -> FeatureUse:
     counts = set_.by_feature()
     some = [name for name, count in counts.items() if 0 < count < total]
     some.sort(key=lambda name: -counts[name])
+    drawn = [
+        {predicate.term.name for predicate in tree.predicates}
+        for tree in set_.sample(_DRAWN, random_state=0)
+    ]
     pairs = sorted(
         (
             pair
             for pair in itertools.combinations(some, 2)
             if counts[pair[0]] + counts[pair[1]] >= total
+            and not any(used.isdisjoint(pair) for used in drawn)  # else there is one without both
         ),
         key=lambda pair: -(counts[pair[0]] + counts[pair[1]]),
     )

@@ -202,10 +202,18 @@ class RashomonSet:
 
     def by_feature(self) -> dict[str, int]:
         """Number of members that use each column of the table (at least once)."""
-        return {
-            self.columns[index].name: self.count - self.filter(must_not_use=[index]).count
-            for index in sorted({p.term.index for p in self.predicates})
-        }
+        indices = sorted({p.term.index for p in self.predicates})
+        names = [self.columns[index].name for index in indices]
+        one_part = not self._constraint.required and self._constraint.max_leaf_nodes is None
+        if not self.count or not one_part or self._search.drop_trivial:
+            with_others = [self.filter(must_not_use=[index]).count for index in indices]
+            return dict(zip(names, (self.count - n for n in with_others), strict=True))
+        place = {index: k for k, index in enumerate(indices)}
+        of = np.array([place[p.term.index] for p in self.predicates], dtype=np.int32)
+        counts, status = self._counted().uses(of, len(indices), self._control)
+        if counts is None:
+            raise ValueError(f"{status} ended the count; fit with larger limits")
+        return dict(zip(names, counts, strict=True))
 
     # Members
 

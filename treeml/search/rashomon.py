@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -340,17 +342,41 @@ class Counted:
         return found if found is not None and found[1] in self.parts else None
 
     def votes(self, n_classes: int, control: Control) -> tuple[np.ndarray | None, Status]:
-        """How many members give each traced row each class, shape (n_rows, n_classes), ints.
-
-        Numbers past 2^64 are put together from remainders (Chinese remainder theorem).
-        """
-        count = sum(number for _, _, number in self.levels())
+        """How many members give each traced row each class, shape (n_rows, n_classes), ints."""
         counted = [int(part in self.parts) for part in range(max(1, len(self._numbers)))]
+        value, status = self._by_remainders(control, functools.partial(self._trees.votes, counted))
+        if value is None:
+            return None, status
+        votes = np.array(value, dtype=object).reshape(n_classes - 1, -1).T
+        votes = np.hstack([self._count() - votes.sum(axis=1, keepdims=True), votes])
+        return votes if self.order is None else votes[self.order], status
+
+    def uses(
+        self, features: np.ndarray, n_features: int, control: Control
+    ) -> tuple[list[int] | None, Status]:
+        """How many members use each feature at least once, where there is one part.
+
+        Parameters
+        ----------
+        features : ndarray of int32, shape (n_columns,)
+            That of each column of the dataset, below ``n_features``.
+        """
+        count = functools.partial(self._trees.uses, features, n_features=n_features)
+        return self._by_remainders(control, count)
+
+    def _count(self) -> int:
+        return sum(number for _, _, number in self.levels())
+
+    def _by_remainders(
+        self, control: Control, count: Callable[..., tuple[bool, list[int], int, list]]
+    ) -> tuple[list[int] | None, Status]:
+        """Numbers of members; past 2^64 from remainders (Chinese remainder theorem)."""
+        most = self._count()
         value: list[int] = []
         product = 1
-        for prime in (0,) if count < 2**64 else _primes(count):
-            complete, found, stop, raised = self._trees.votes(
-                counted, modulus=prime, **_limits(control), stop_after=_polls(control)
+        for prime in (0,) if most < 2**64 else _primes(most):
+            complete, found, stop, raised = count(
+                modulus=prime, **_limits(control), stop_after=_polls(control)
             )
             _raise(raised)
             if not complete:
@@ -363,9 +389,7 @@ class Counted:
                 v + product * ((r - v) * inverse % prime) for v, r in zip(value, found, strict=True)
             ]
             product *= prime
-        votes = np.array(value, dtype=object).reshape(n_classes - 1, -1).T
-        votes = np.hstack([count - votes.sum(axis=1, keepdims=True), votes])
-        return votes if self.order is None else votes[self.order], "optimal"
+        return value, "optimal"
 
     def counters(self) -> dict[str, int]:
         """Sizes of the graph."""

@@ -174,6 +174,11 @@ class RashomonGraph {
         const int f = node.place[at.column];
         return {f, f >= 0 && at.turned != differs(node, at.column, node.id[f])};
     }
+    // The same without its direction; -1: none.
+    int local_column(const Node<T>& node, int column) const {
+        const Place at = search_.places()[column];
+        return at.column < 0 ? -1 : node.place[at.column];
+    }
     // The k-th column of the data with a mark that a local column stands for.
     int member_column(const Node<T>& node, int f, int mark_, int k) const {
         const std::vector<Place>& places = search_.places();

@@ -4,6 +4,7 @@
 #include "treeml/members.hpp"
 #include "treeml/nearest.hpp"
 #include "treeml/ranges.hpp"
+#include "treeml/uses.hpp"
 #include "treeml/votes.hpp"
 
 namespace treeml {
@@ -46,6 +47,10 @@ class RashomonSet {
     // For every label but the first and every traced row: members of the slices that give it, modulo 2^64 or
     // `modulus`. False if a limit ended it.
     virtual bool votes(const std::vector<std::uint8_t>& slices, Limb modulus, Control& control, std::vector<Limb>& out) = 0;
+    // Members that use each feature, modulo 2^64 or `modulus`; see uses.hpp. Only where there is one slice and
+    // trivial splits count. False if a limit ended it.
+    virtual bool uses(const std::vector<std::int32_t>& features, int n_features, Limb modulus, Control& control,
+                      std::vector<Limb>& out) = 0;
     virtual std::unique_ptr<ScoreRanges> ranges() = 0;
     // The member whose score is nearest to 0; see nearest.hpp.
     virtual bool nearest(const std::vector<Score>& scores, const std::vector<std::uint8_t>& slices, Score goal,
@@ -85,6 +90,10 @@ class RashomonSetOf final : public RashomonSet {
 
     bool votes(const std::vector<std::uint8_t>& slices, Limb modulus, Control& control, std::vector<Limb>& out) override {
         return Votes<T>(graph_, Ring{modulus}).count(slices, control, out);
+    }
+    bool uses(const std::vector<std::int32_t>& features, int n_features, Limb modulus, Control& control,
+              std::vector<Limb>& out) override {
+        return Uses<T>(graph_, Ring{modulus}, features, n_features).count(control, out);
     }
     std::unique_ptr<ScoreRanges> ranges() override { return std::make_unique<ScoreRangesOf<T>>(graph_); }
     bool nearest(const std::vector<Score>& scores, const std::vector<std::uint8_t>& slices, Score goal,
