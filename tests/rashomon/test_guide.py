@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from treeml import RashomonTreesClassifier
+from treeml._core.validation import as_table
 from treeml.datasets import load_german_credit
 from treeml.rashomon import (
     accuracy_range,
@@ -63,10 +64,17 @@ def test_the_guide_shows_the_ranges(trees):
     gap = fairness_range(trees, X, y, women)
     gaps = [100 * float(end) for end in (gap.low, gap.high)]
     assert f'"good" differs by {gaps[0]:.1f} to {gaps[1]:.1f} points' in page
-    fairest = least_discriminatory(trees, X, y, women)
-    assert (
-        f"gap is {100 * float(fairest.gap):.3f} points, a tree of {fairest.tree.n_leaves}" in page
-    )
+    assert least_discriminatory(trees, X, y, women).tree.n_leaves == 1
+    that_ask = trees.filter(must_use=["status_of_existing_checking_account"])
+    fairest = least_discriminatory(that_ask, X, y, women)
+    assert fairest.is_least
+    assert fairest.gap == 0
+    assert f"of the {that_ask.count:,} members that ask" in page
+    good = fairest.tree.predict(as_table(X, like=fairest.tree.columns)) == "good"
+    shares = {float(good[(women == name).to_numpy()].mean()) for name in ("women", "men")}
+    assert len(shares) == 1
+    assert f"a tree of {fairest.tree.n_leaves} leaves" in page
+    assert f'"good" to {100 * shares.pop():.0f} % of both' in page
     relied = reliance_range(trees, X, y, "duration_in_month")
     assert relied.all_pairs
     ends = [100 * float(end) for end in (relied.low, relied.high)]

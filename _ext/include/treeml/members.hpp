@@ -22,6 +22,27 @@ struct MemberNode {
 };
 using MemberTree = std::vector<MemberNode>;  // depth first, the answer yes first
 
+// A split on the first column of the data that a local one stands for; `label` is whether the answers turn.
+template <class T>
+MemberNode split_on(const RashomonGraph<T>& graph, const Node<T>& node, int f, int mark) {
+    const int column = graph.member_column(node, f, mark, 0);
+    return {column, 0, 0, graph.place(node, column).turned};
+}
+// A tree of such a split and of the trees where the local column is 0 and 1.
+inline void put_together(MemberNode root, const MemberTree parts[2], MemberTree& out) {
+    const bool turned = root.label;
+    root.label = -1;
+    out.push_back(root);
+    for (const bool answer : {true, false}) {
+        const int base = int(out.size());
+        (answer ? out[0].if_true : out[0].if_false) = base;
+        for (MemberNode node : parts[answer != turned]) {
+            if (node.column >= 0) node.if_true += base, node.if_false += base;
+            out.push_back(node);
+        }
+    }
+}
+
 // Arithmetic of ranks, in one limb where all trees of a node are.
 inline Limb to_rank(const HistogramView& h, int slice, int cost, Limb) { return *h.at(slice, cost); }
 inline Number to_rank(const HistogramView& h, int slice, int cost, const Number&) { return h.number(slice, cost); }

@@ -1,5 +1,5 @@
-// The member of a Rashomon set whose additive score is nearest to 0: depth first branch and bound over partial trees,
-// bounded by the ranges of scores of their open parts (ranges.hpp). That 0 is within a range does not mean that a
+// The member of a Rashomon set whose additive score is nearest to 0: from the scores of all trees below the root
+// (score_sets.hpp) where they are not too many; else depth first branch and bound over partial trees, bounded by the ranges of scores of their open parts (ranges.hpp). That 0 is within a range does not mean that a
 // member is near: sums of scores are what they are, so that the search ends with a proof (all that could be nearer
 // is refuted), at a score that is near enough, or with a bound. An open part has one cost and one slice, hence all
 // completions of a partial tree are members. The widest part is opened first: narrow ones do the fine tuning.
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "treeml/ranges.hpp"
+#include "treeml/score_sets.hpp"
 
 namespace treeml {
 
@@ -28,11 +29,16 @@ class Nearest {
     // opened. False: a limit ended it before the ranges were known.
     bool find(const std::vector<Score>& scores, const std::vector<std::uint8_t>& slices, Score goal, std::int64_t steps,
               Control& control, NearestMember& out) {
+        out = {};
+        if (graph_.is_empty()) return true;
+        // all members, where there are not too many trees below the root
+        if (!membership_.drop_trivial && ScoreSets<T>(graph_).find(scores, slices, goal, control, out.score, out.tree)) {
+            out.bound = distance(out.score) > goal ? distance(out.score) : 0;
+            return true;
+        }
         std::vector<Score> negated(scores.size());
         for (std::size_t k = 0; k < scores.size(); ++k) negated[k] = -scores[k];
         if (!high_.find(scores, control) || !low_.find(negated, control)) return false;
-        out = {};
-        if (graph_.is_empty()) return true;
         control_ = &control, steps_ = steps, ended_ = false;
         const std::vector<Option> roots = start(slices);
         if (roots.empty()) return true;
@@ -231,7 +237,7 @@ class Nearest {
             const Score score = sums.cell(label1, g, side, j, true) + sums.cell(label0, g, side, j, false);
             for (int v = variants.first[j]; v < variants.first[j + 1]; ++v) {
                 if (membership_.join_leaves(int(variants.mark[v])) != part.slice) continue;
-                Option option{high_.split_on(*at.node, j, int(variants.mark[v])), {}, score, score};
+                Option option{split_on(graph_, *at.node, j, int(variants.mark[v])), {}, score, score};
                 option.part[1].label = label1, option.part[0].label = label0;
                 add(option);
             }
@@ -251,7 +257,7 @@ class Nearest {
                     if (membership_.drop_trivial && part1.label >= 0 && part1.label == part0->label) continue;
                     const Score lo = part1.lo + part0->lo + base, hi = part1.hi + part0->hi + base;
                     if (distance(rest_lo_ + lo, rest_hi_ + hi) >= distance(best_)) continue;
-                    add({high_.split_on(*at.node, f, mark), {*part0, part1}, lo, hi});
+                    add({split_on(graph_, *at.node, f, mark), {*part0, part1}, lo, hi});
                 }
         }
     }

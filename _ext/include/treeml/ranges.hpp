@@ -301,7 +301,7 @@ class Ranges {
             if (!choice) continue;
             MemberTree parts[2];
             const Stored* stored[2] = {sides_[0].stored, sides_[1].stored};
-            const MemberNode here = split_on(*at.node, f, choice->mark);
+            const MemberNode here = split_on(graph_, *at.node, f, choice->mark);
             for (const bool side : {true, false}) {  // what needs this context comes before other nodes
                 const Part& part = choice->part[side];
                 const Cost c = edge->cost(side) + part.at;
@@ -315,7 +315,7 @@ class Ranges {
                 const Cost c = edge->cost(side) + part.at;
                 if (parts[side].empty()) select_stored(*stored[side], c, part.slice, part.score, parts[side]);
             }
-            return put(here, parts, out);
+            return put_together(here, parts, out);
         }
         throw std::logic_error("no tree has the greatest score");
     }
@@ -329,7 +329,7 @@ class Ranges {
                 if (below.label >= 0) parts[v] = {{-1, -1, -1, below.label}};
                 else select_one(sums_.half(f, side), at, g, v, (v ? a1 : a0) + below.at, below, parts[v]);
             }
-            put(split_on(*at.node, g, choice->mark), parts, out);
+            put_together(split_on(graph_, *at.node, g, choice->mark), parts, out);
             return false;
         });
     }
@@ -342,28 +342,9 @@ class Ranges {
             for (int v = variants.first[j]; v < variants.first[j + 1] && out.empty(); ++v) {
                 if (membership_.join_leaves(int(variants.mark[v])) != part.slice) continue;
                 MemberTree parts[2] = {{{-1, -1, -1, label0}}, {{-1, -1, -1, label1}}};
-                put(split_on(*at.node, j, int(variants.mark[v])), parts, out);
+                put_together(split_on(graph_, *at.node, j, int(variants.mark[v])), parts, out);
             }
         });
-    }
-
-    // A split on the first column of the data that a local one stands for; `label` is whether the answers turn.
-    MemberNode split_on(const Node<T>& node, int f, int mark) const {
-        const int column = graph_.member_column(node, f, mark, 0);
-        return {column, 0, 0, graph_.place(node, column).turned};
-    }
-    static void put(MemberNode root, const MemberTree parts[2], MemberTree& out) {
-        const bool turned = root.label;
-        root.label = -1;
-        out.push_back(root);
-        for (const bool answer : {true, false}) {
-            const int base = int(out.size());
-            (answer ? out[0].if_true : out[0].if_false) = base;
-            for (MemberNode node : parts[answer != turned]) {
-                if (node.column >= 0) node.if_true += base, node.if_false += base;
-                out.push_back(node);
-            }
-        }
     }
 
     void open(const Context& at) {
