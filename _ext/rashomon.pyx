@@ -57,6 +57,20 @@ cdef extern from "treeml/rashomon_search.hpp" namespace "treeml" nogil:
         int64_t greatest(int64_t, int) except +
         vector[MemberNode] attaining(int64_t, int) except +
     int64_t kNoScore
+    cdef cppclass Share:
+        int64_t count, total
+    cdef cppclass LeafShares:
+        LeafShares(int, cbool)
+    cdef cppclass Departure:
+        LeafShares shares
+        int chosen
+        vector[Share] of_group
+        int64_t delta, unit
+    cdef cppclass ProbabilityRanges:
+        vector[Share] low, high
+    cdef cppclass LeafVectors:
+        vector[int64_t] counts
+        vector[uint64_t] rows
     cdef cppclass NearestMember:
         int64_t score, bound
         vector[MemberNode] tree
@@ -73,6 +87,12 @@ cdef extern from "treeml/rashomon_search.hpp" namespace "treeml" nogil:
         cbool uses(
             const vector[int32_t]&, int, uint64_t, Control&, vector[uint64_t]&) except +
         cbool rank(const vector[MemberNode]&, int64_t&, int&, vector[uint64_t]&) except +
+        cbool probabilities(
+            const vector[int64_t]&, cbool, const vector[uint8_t]&, Control&,
+            ProbabilityRanges&) except +
+        cbool vectors(
+            const vector[int64_t]&, cbool, const vector[uint8_t]&, Control&,
+            LeafVectors&) except +
         cbool nearest(
             const vector[int64_t]&, const vector[uint8_t]&, int64_t, int64_t, Control&,
             NearestMember&) except +
@@ -98,6 +118,9 @@ cdef extern from *:
         return search.make(query, optimum).release();
     }
     static ScoreRanges* new_ranges(RashomonSet& set) { return set.ranges().release(); }
+    static ScoreRanges* new_departures(RashomonSet& set, const Departure& departure) {
+        return set.departures(departure).release();
+    }
     static int stop_code(const Control& control) { return static_cast<int>(control.reason()); }
     }
     """
@@ -108,6 +131,8 @@ cdef extern from *:
     NativeSet* new_set "treeml::new_set"(
         NativeSearch&, const RashomonQuery&, int64_t) except + nogil
     ScoreRanges* new_ranges "treeml::new_ranges"(NativeSet&) except + nogil
+    ScoreRanges* new_departures "treeml::new_departures"(
+        NativeSet&, const Departure&) except + nogil
     int stop_code "treeml::stop_code"(const Control&) nogil
 
 
@@ -137,6 +162,17 @@ cdef class _Run:
 
     def stop(self):
         return stop_code(self.control[0])
+
+
+cdef vector[int64_t] _numbers(const int64_t[::1] numbers):
+    cdef vector[int64_t] out
+    for number in numbers:
+        out.push_back(number)
+    return out
+
+
+cdef list _shares(vector[Share] shares):
+    return [(share.count, share.total) for share in shares]
 
 
 cdef list _rows(vector[MemberNode] nodes):
@@ -338,14 +374,52 @@ cdef class RashomonSet:
         cdef vector[uint8_t] parts
         for flag in counted:
             parts.push_back(flag)
-        cdef vector[int64_t] given
-        for score in scores:
-            given.push_back(score)
+        cdef vector[int64_t] given = _numbers(scores)
         cdef NearestMember out
         cdef cbool complete
         with self.search.lock, nogil:
             complete = self.native.nearest(given, parts, goal, steps, run.control[0], out)
         return complete, out.score, out.bound, _rows(out.tree), run.stop(), run.raised
+
+    def probabilities(
+        self, const int64_t[::1] numbers, counted, *, cbool has_rows, double time_limit,
+        int64_t memory_limit, int64_t stop_after=-1,
+    ):
+        """(complete, low, high, stop code, raised).
+
+        Least and greatest shares (count, total) of every class, then traced row, in the leaves of
+        the members of the parts that count. Numbers by class, then row: weights, then rows if
+        `has_rows`.
+        """
+        cdef _Run run = _Run(time_limit, memory_limit, stop_after)
+        cdef vector[uint8_t] parts
+        for flag in counted:
+            parts.push_back(flag)
+        cdef vector[int64_t] given = _numbers(numbers)
+        cdef ProbabilityRanges out
+        cdef cbool complete
+        with self.search.lock, nogil:
+            complete = self.native.probabilities(given, has_rows, parts, run.control[0], out)
+        return complete, _shares(out.low), _shares(out.high), run.stop(), run.raised
+
+    def vectors(
+        self, const int64_t[::1] numbers, counted, *, cbool has_rows, double time_limit,
+        int64_t memory_limit, int64_t stop_after=-1,
+    ):
+        """(complete, counts by vector and class, packed traced rows by vector, stop code, raised).
+
+        The different probability vectors in the leaves of the members; as `probabilities`.
+        """
+        cdef _Run run = _Run(time_limit, memory_limit, stop_after)
+        cdef vector[uint8_t] parts
+        for flag in counted:
+            parts.push_back(flag)
+        cdef vector[int64_t] given = _numbers(numbers)
+        cdef LeafVectors out
+        cdef cbool complete
+        with self.search.lock, nogil:
+            complete = self.native.vectors(given, has_rows, parts, run.control[0], out)
+        return complete, list(out.counts), list(out.rows), run.stop(), run.raised
 
     def counters(self):
         """Sizes of the graph."""
@@ -366,10 +440,25 @@ cdef class Ranges:
     cdef ScoreRanges* native
     cdef RashomonSet trees
 
-    def __cinit__(self, RashomonSet trees):
+    def __cinit__(
+        self, RashomonSet trees, *, of_group=None, int n_classes=0, int chosen=0, delta=(0, 1),
+        cbool has_rows=False,
+    ):
+        """Of scores of rows and labels, or of departures from probabilities of groups of rows."""
         self.trees = trees
+        cdef Departure departure
+        cdef Share share
+        if of_group is None:
+            with trees.search.lock, nogil:
+                self.native = new_ranges(trees.native[0])
+            return
+        departure.shares = LeafShares(n_classes, has_rows)
+        departure.chosen = chosen
+        departure.delta, departure.unit = delta
+        for share.count, share.total in of_group:
+            departure.of_group.push_back(share)
         with trees.search.lock, nogil:
-            self.native = new_ranges(trees.native[0])
+            self.native = new_departures(trees.native[0], departure)
 
     def __dealloc__(self):
         del self.native
@@ -380,9 +469,7 @@ cdef class Ranges:
     ):
         """(complete, stop code, raised); scores by label, then by traced row."""
         cdef _Run run = _Run(time_limit, memory_limit, stop_after)
-        cdef vector[int64_t] given
-        for score in scores:
-            given.push_back(score)
+        cdef vector[int64_t] given = _numbers(scores)
         cdef cbool complete
         with self.trees.search.lock, nogil:
             complete = self.native.find(given, run.control[0])

@@ -1,10 +1,11 @@
 """``make bench``: trees, sets and scorecards, every library in an environment of its own.
 
-Seven studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+Eight studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
 depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
-and size of Rashomon sets), ``scores`` (loss, bound and time of scorecards), ``splits`` (greedy and
-boosted trees on a million rows), ``guess`` (trees over guessed thresholds against trees over all)
-and ``growth`` (time and memory against rows, columns and depth).
+and size of Rashomon sets), ``importance`` (of columns, over all members of sets), ``scores`` (loss,
+bound and time of scorecards), ``splits`` (greedy and boosted trees on a million rows), ``guess``
+(trees over guessed thresholds against trees over all) and ``growth`` (time and memory against rows,
+columns and depth).
 ``page`` makes the tables and plots of docs from them.
 """
 
@@ -21,7 +22,7 @@ from benchmarks.problems import bundled, continuous, folder
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ["trees", "gap", "sets", "scores", "splits", "guess", "growth", "page"]
+    names = ["trees", "gap", "sets", "importance", "scores", "splits", "guess", "growth", "page"]
     parser.add_argument("study", nargs="*", help=f"of {names}; all where none is named")
     parser.add_argument("--data", type=Path, help="folder of 0/1 csv files, class first")
     parser.add_argument(
@@ -50,6 +51,8 @@ def main() -> None:
             studies.gap(Path(place), problems, options)
         if "sets" in chosen:
             studies.sets(Path(place), problems, options)
+        if "importance" in chosen:
+            studies.importances(Path(place), problems, options)
         if "scores" in chosen:
             studies.scores(Path(place), problems, options)
         if "splits" in chosen:

@@ -112,6 +112,28 @@ def _of_set(row: Row | None, ours: Row, figure: str) -> str:
     return text if row["trees"] == ours["trees"] else f"{text}, {_number(row['trees'])} trees"
 
 
+def _importance(rows: list[Row]) -> list[str]:
+    lines = _head("problem", "rows x columns", "trees", "library", "ranges, CPU s",
+                  "distribution, CPU s", "ends differ by", "shares differ by")  # fmt: skip
+    for row in rows:
+        shown = [
+            f"{row['problem']}, {_SAMPLES[row['sample']]}",
+            f"{row['rows']} x {row['columns']}",
+        ]
+        figures = [row[key] for key in ("ends_differ", "shares_differ")]
+        used = [_short(row[key]) for key in ("ranges_cpu_seconds", "distribution_cpu_seconds")]
+        trees = _number(row["trees"]) if row["trees"] else row["failure"]
+        lines.append(_line([*shown, trees, row["library"], *used, *figures]))
+    return lines
+
+
+_SAMPLES = {"0": "as it is", "1": "bootstrap 1", "2": "bootstrap 2"}
+
+
+def _short(text: str) -> str:
+    return f"{float(text):.2g}" if text else ""
+
+
 def _scores(rows: list[Row]) -> list[str]:
     lines = _head("problem", "rows x columns", "loss", "terms", "library", "CPU s", "first fit, s",
                   "objective", "lower bound", "gap")  # fmt: skip
@@ -191,6 +213,7 @@ _TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "trees": _trees,
     "gap": _gap,
     "sets": _sets,
+    "importance": _importance,
     "scores": _scores,
     "splits": _splits,
     "guess": _guess,

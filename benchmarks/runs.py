@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.importance import IMPORTANCES, ImportanceTask
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
@@ -42,10 +43,11 @@ def python_of(name: str, packages: tuple[str, ...]) -> Path:
     return python
 
 
-def save(folder: Path, name: str, X: np.ndarray, y: np.ndarray) -> Path:
+def save(folder: Path, name: str, X: np.ndarray, y: np.ndarray, **more: np.ndarray) -> Path:
     """The problem as a file for the workers."""
     file = folder / f"{name}.npz"
-    np.savez(file, X=X.astype(np.uint8), y=y)
+    arrays: dict[str, Any] = {"X": X.astype(np.uint8), "y": y, **more}
+    np.savez(file, **arrays)
     return file
 
 
@@ -57,6 +59,11 @@ def fit(file: Path, library: str, task: Task) -> dict:
 def count(file: Path, library: str, task: SetTask) -> dict:
     """One count of a set."""
     return _run("benchmarks.sets", file, library, SETS[library][0], task)
+
+
+def importance(file: Path, library: str, task: ImportanceTask) -> dict:
+    """Importances over the sets of some bootstraps."""
+    return _run("benchmarks.importance", file, library, IMPORTANCES[library][0], task, grace=600.0)
 
 
 def score(file: Path, library: str, task: ScoreTask) -> dict:
@@ -74,7 +81,7 @@ def _run(
     file: Path,
     library: str,
     packages: tuple[str, ...],
-    task: Task | SetTask | ScoreTask | SplitTask,
+    task: Task | SetTask | ImportanceTask | ScoreTask | SplitTask,
     grace: float = 60.0,
     threads: int = 1,
 ) -> dict:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.importance import IMPORTANCES, ImportanceTask, furthest
 from benchmarks.libraries import LIBRARIES, Task
-from benchmarks.runs import count, in_turn, save, score, split, write
+from benchmarks.runs import count, importance, in_turn, save, score, split, write
 from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
 from benchmarks.splits import SPLITS, SplitTask, first_split_table, generated, repeated
@@ -86,6 +87,44 @@ def sets(place: Path, problems: Problems, options: argparse.Namespace) -> None:
                     )
                     print(*rows[-1].values(), flush=True)
         write("sets.csv", rows)
+
+
+def importances(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """Importance of every column over all members of a set, on the rows and on two bootstraps."""
+    rows = []
+    for name, (X, y) in problems.items():
+        n, depth, epsilon = len(y), options.set_depth[0], options.epsilon[0]
+        random = np.random.default_rng(0)
+        draws = np.vstack([np.arange(n), random.integers(0, n, (2, n))])
+        leaf_cost = max(1, round(options.set_regularization * n))
+        best = [_optimum(X[drawn], y[drawn], depth, leaf_cost) for drawn in draws]
+        bounds = tuple(int(cost * (1 + epsilon) + 1e-9) for cost in best)
+        file = save(place, name, X, y, draws=draws)
+        task = ImportanceTask(depth, leaf_cost, bounds, options.limit)
+        found = {library: importance(file, library, task) for library in IMPORTANCES}
+        for library, run in found.items():
+            for sample, answer in enumerate(run.get("answers", [{}] * len(draws))):
+                ours = found["treeml"].get("answers", [{}] * len(draws))[sample]
+                rows.append(
+                    _shape(name, X)
+                    | {"depth": depth, "leaf_cost": leaf_cost, "epsilon": epsilon}
+                    | {"sample": sample, "library": library, "trees": answer.get("trees", "")}
+                    | _importance_figures(answer, ours)
+                    | {"failure": run.get("failure", "")}
+                )
+                print(*rows[-1].values(), flush=True)
+        write("importance.csv", rows)
+
+
+def _importance_figures(answer: dict, ours: dict) -> dict:
+    """Times, and the greatest differences from ours."""
+    names = ("ranges_cpu_seconds", "distribution_cpu_seconds", "ends_differ", "shares_differ")
+    if not answer or not ours:
+        return dict.fromkeys(names, "")
+    apart = np.abs(np.array(answer["ends"]) - np.array(ours["ends"])).max()
+    shares = max(furthest(a, b) for a, b in zip(answer["mass"], ours["mass"], strict=True))
+    figures = (*(f"{cpu:.4f}" for cpu in answer["cpu"]), str(apart), f"{shares:.1e}")
+    return dict(zip(names, figures, strict=True))
 
 
 def scores(place: Path, problems: Problems, options: argparse.Namespace) -> None:

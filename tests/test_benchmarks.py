@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks import page
+from benchmarks.importance import IMPORTANCES
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.problems import bundled
 from benchmarks.sets import SETS
@@ -44,6 +45,16 @@ def test_libraries_that_count_the_same_set_agree():
         if row["trees"] and row["library"] != "treefarms":  # which counts majority labels only
             task = tuple(row[key] for key in ("problem", "depth", "leaf_cost", "epsilon"))
             assert counted.setdefault(task, row["trees"]) == row["trees"], row
+
+
+def test_libraries_agree_on_the_importance_of_columns():
+    trees: dict[tuple, str] = {}
+    rows = page.read("importance")
+    assert {row["library"] for row in rows} == set(IMPORTANCES)
+    for row in rows:
+        assert trees.setdefault((row["problem"], row["sample"]), row["trees"]) == row["trees"]
+        assert row["ends_differ"] == "0", row
+        assert float(row["shares_differ"]) < 1e-12, row
 
 
 @pytest.mark.parametrize("name", ["german_credit", "breast_cancer", "wine"])

@@ -11,9 +11,15 @@ from treeml.rashomon import (
     accuracy_range,
     discrepancy,
     fairness_range,
+    importance_cloud,
+    importance_distribution,
+    importance_extent,
     least_discriminatory,
+    probability_discrepancy,
+    probability_range,
     reliance_range,
     row_agreement,
+    select,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +85,50 @@ def test_the_guide_shows_the_ranges(trees):
     assert relied.all_pairs
     ends = [100 * float(end) for end in (relied.low, relied.high)]
     assert f"ranges from {ends[0]:.1f} to {ends[1]:.1f} points" in page
+
+
+def test_the_guide_shows_the_probabilities(trees):
+    page = " ".join((ROOT / "docs" / "rashomon.md").read_text().split())
+    X, _ = load_german_credit()
+    chances = probability_range(trees, X)
+    low, high, best = (100 * end[322, 1] for end in (chances.low, chances.high, chances.best))
+    assert f"{best:.0f} % in the best tree, and of {low:.0f} to {high:.0f} % in others" in page
+    assert f"For {100 * chances.ambiguity(0.2):.1f} % of the applicants some member" in page
+    share = probability_discrepancy(trees, X, delta=0.2).share
+    assert f"does it for {100 * float(share):.1f} % of them" in page
+    capacity = chances.capacity
+    assert f"is {capacity.mean():.2f} on average and at most {capacity.max():.2f}" in page
+
+
+def test_the_guide_shows_what_members_rely_on(trees):
+    page = " ".join((ROOT / "docs" / "rashomon.md").read_text().split())
+    X, y = load_german_credit()
+    names = ["savings_account_and_bonds", "credit_history"]
+    cloud = importance_cloud(trees, X, y, columns=names)
+    assert f"correlate by {cloud.correlation[0, 1]:.2f}" in page
+    extent = importance_extent(trees, X, y, {names[0]: 1, names[1]: -1})
+    ends = [100 * float(end) for end in (extent.low, extent.high)]
+    assert f"is from {ends[0]:.1f} to {ends[1]:.1f} points" in page
+    shallow = RashomonTreesClassifier(max_depth=3, regularization=0.01, epsilon=0.05)
+    found = importance_distribution(
+        shallow, X, y, n_bootstraps=10, columns=["duration_in_month", "personal_status_and_sex"]
+    )
+    for name in found.values:
+        assert f"{100 * found.positive(name):.1f} %" in page
+    assert f"have {min(found.counts)} to {max(found.counts):,} members" in page
+    assert f"{sum(found.exact)} of them was measured whole" in page
+
+
+def test_the_guide_shows_what_simplicity_costs(trees):
+    page = " ".join((ROOT / "docs" / "rashomon.md").read_text().split())
+    X, y = load_german_credit()
+    women = X["personal_status_and_sex"].str.startswith("female")
+    women = women.map({True: "women", False: "men"})
+    simple = select(trees, X, y, women, reference=trees.best, max_group_drop=0.02)
+    assert simple.is_simplest
+    assert (simple.tree.n_leaves, trees.best.n_leaves) == (3, 4)
+    costs = [100 * float(simple.groups[name].drop) for name in ("men", "women")]
+    assert f"it costs men {costs[0]:.1f} points of accuracy and women {costs[1]:.1f}." in page
 
 
 def test_the_readme_shows_what_comes_out(trees):

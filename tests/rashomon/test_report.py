@@ -284,3 +284,40 @@ def test_what_cannot_be_reported():
         report_json(set_, members=0)
     with pytest.raises(ValueError, match="empty"):
         report_json(set_.filter(must_use=[0], max_leaf_nodes=1))
+
+
+def test_groups_are_measured_member_by_member():
+    set_, X, y = zero_one(seed=4)
+    group = np.array(["left", "right <b>"])[X[:, 4]]
+    figures = report_json(set_, X, y, groups=group)
+    assert [m["name"] for m in figures["measures"]] == [
+        "right on the rows",
+        "right in left",
+        "right in right <b>",
+        "gap between groups",
+    ]
+    table = as_table(X, like=set_.columns)
+    shares = np.array(
+        [
+            [(tree.predict(table) == y)[group == name].mean() for tree in set_]
+            for name in ("left", "right <b>")
+        ]
+    )
+    assert np.array_equal([m["values"] for m in figures["measures"][1:3]], shares)
+    assert np.array_equal(figures["measures"][3]["values"], np.ptp(shares, axis=0))
+    page = Page(report_html(set_, X, y, groups=group))
+    asked = [attrs for tag, attrs in page.tags if tag == "select" and "data-measure" in attrs]
+    assert [attrs["data-measure"] for attrs in asked] == ["3"]
+    assert not [
+        attrs for tag, attrs in Page(report_html(set_, X, y)).tags if "data-measure" in attrs
+    ]
+
+
+def test_groups_that_cannot_be_measured_are_refused():
+    set_, X, y = zero_one()
+    with pytest.raises(ValueError, match="without X and y"):
+        report_json(set_, X, groups=X[:, 0])
+    with pytest.raises(ValueError, match="groups has 3 values"):
+        report_json(set_, X, y, groups=[1, 2, 3])
+    with pytest.raises(ValueError, match="groups has 60 different"):
+        report_json(set_, X, y, groups=np.arange(60))

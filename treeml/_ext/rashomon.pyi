@@ -58,6 +58,26 @@ class RashomonSet:
         memory_limit: int,
         stop_after: int = -1,
     ) -> tuple[bool, list[int], int, list[BaseException]]: ...
+    def probabilities(
+        self,
+        numbers: np.ndarray,
+        counted: Collection[int],
+        *,
+        has_rows: bool,
+        time_limit: float,
+        memory_limit: int,
+        stop_after: int = -1,
+    ) -> tuple[bool, list[tuple[int, int]], list[tuple[int, int]], int, list[BaseException]]: ...
+    def vectors(
+        self,
+        numbers: np.ndarray,
+        counted: Collection[int],
+        *,
+        has_rows: bool,
+        time_limit: float,
+        memory_limit: int,
+        stop_after: int = -1,
+    ) -> tuple[bool, list[int], list[int], int, list[BaseException]]: ...
     def nearest(
         self,
         scores: np.ndarray,
@@ -72,7 +92,16 @@ class RashomonSet:
     def counters(self) -> dict[str, int]: ...
 
 class Ranges:
-    def __init__(self, trees: RashomonSet) -> None: ...
+    def __init__(
+        self,
+        trees: RashomonSet,
+        *,
+        of_group: Collection[tuple[int, int]] | None = None,
+        n_classes: int = 0,
+        chosen: int = 0,
+        delta: tuple[int, int] = (0, 1),
+        has_rows: bool = False,
+    ) -> None: ...
     def find(
         self, scores: np.ndarray, *, time_limit: float, memory_limit: int, stop_after: int = -1
     ) -> tuple[bool, int, list[BaseException]]: ...

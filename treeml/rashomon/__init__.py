@@ -2,6 +2,17 @@
 
 from treeml.rashomon.fairness import LeastGap, fairness_range, least_discriminatory
 from treeml.rashomon.hypothesis_space import hypothesis_space
+from treeml.rashomon.importance import ImportanceCloud, importance_cloud, importance_extent
+from treeml.rashomon.importance_distribution import (
+    ImportanceDistribution,
+    importance_distribution,
+)
+from treeml.rashomon.probabilities import (
+    ProbabilityRange,
+    probability_discrepancy,
+    probability_range,
+    rashomon_capacity,
+)
 from treeml.rashomon.profile import (
     FeatureUse,
     RowAgreement,
@@ -29,6 +40,7 @@ from treeml.rashomon.ratio import (
 )
 from treeml.rashomon.ridge_volume import RidgeVolume, ridge_volume
 from treeml.rashomon.sampled_ratio import SampledRatio, sampled_ratio
+from treeml.rashomon.selection import GroupCost, Selection, select
 from treeml.rashomon.set import RashomonSet
 from treeml.rashomon.several_algorithms import SeveralAlgorithms, several_algorithms
 
@@ -36,8 +48,12 @@ __all__ = [
     "CurvePoint",
     "Discrepancy",
     "FeatureUse",
+    "GroupCost",
+    "ImportanceCloud",
+    "ImportanceDistribution",
     "LeastGap",
     "PatternRatio",
+    "ProbabilityRange",
     "Range",
     "RashomonCurve",
     "RashomonSet",
@@ -46,14 +62,21 @@ __all__ = [
     "RidgeVolume",
     "RowAgreement",
     "SampledRatio",
+    "Selection",
     "SeveralAlgorithms",
     "accuracy_range",
     "discrepancy",
     "fairness_range",
     "feature_use",
     "hypothesis_space",
+    "importance_cloud",
+    "importance_distribution",
+    "importance_extent",
     "least_discriminatory",
     "pattern_ratio",
+    "probability_discrepancy",
+    "probability_range",
+    "rashomon_capacity",
     "rashomon_curve",
     "rashomon_ratio",
     "reliance_range",
@@ -61,6 +84,7 @@ __all__ = [
     "row_agreement",
     "sampled_ratio",
     "score_range",
+    "select",
     "several_algorithms",
     "short_list",
 ]

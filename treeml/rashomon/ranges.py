@@ -54,7 +54,8 @@ class Discrepancy:
     Parameters
     ----------
     share : Fraction
-        Of rows that the member labels differently from the best member.
+        Of rows that the member labels differently from the best member, or to which it gives a
+        probability that is farther than was asked for.
     tree : Tree
         The member with the greatest share.
     """
@@ -174,7 +175,7 @@ def discrepancy(set_: RashomonSet, X: Any = None) -> Discrepancy:
     check_members(set_)
     nodes = set_._nodes(set_.best)
     assert nodes is not None
-    differs = _labels(nodes, answers)[:, None] != np.arange(len(set_.classes))
+    differs = nodes[leaves_of(nodes, answers), 3][:, None] != np.arange(len(set_.classes))
     score, tree = _greatest(set_, answers, [differs * weights[:, None]])[0]
     return Discrepancy(Fraction(score, int(weights.sum())), tree)
 
@@ -213,30 +214,94 @@ def reliance_range(
     """
     answers = set_.answers(X)
     truth = row_values("y", y, len(answers))
-    n = len(answers)
+    wrong = (truth[:, None] != set_.classes[None, :]).astype(np.int64)
+    asked = sorted(set_._columns_of(column))
+    pairs = exchange_all(CountedErrors.of(answers, wrong), asked, most_rows)
+    switched = pairs or exchange_once(answers, wrong, asked, check_random_state(random_state))
+    found = exact_range(set_, switched.rows, switched.scores, switched.scale)
+    return Reliance(found.low, found.high, found.lowest, found.highest, pairs is not None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Exchange:
+    """Rows with a column exchanged, and without: their scores add up to a tree's reliance.
+
+    Parameters
+    ----------
+    rows : ndarray of 0 and 1, shape (n_rows, n_predicates)
+    scores : ndarray of int64, shape (n_rows, n_classes)
+    scale : int
+        What the sum of scores is to be divided by.
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+    scale: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class CountedErrors:
+    """Distinct rows, how often each is there, and how many errors each class would be on it.
+
+    Parameters
+    ----------
+    rows : ndarray of 0 and 1, shape (n_distinct, n_predicates)
+    times : ndarray of int64, shape (n_distinct,)
+    errors : ndarray of int64, shape (n_distinct, n_classes)
+    """
+
+    rows: np.ndarray
+    times: np.ndarray
+    errors: np.ndarray
+
+    @classmethod
+    def of(
+        cls, answers: np.ndarray, wrong: np.ndarray, times: np.ndarray | None = None
+    ) -> CountedErrors:
+        """From rows, whether a class is wrong on each, and how often each is there (once)."""
+        if times is None:
+            times = np.ones(len(answers), dtype=np.int64)
+        rows, (number, errors) = merged_rows(answers, [times[:, None], wrong * times[:, None]])
+        return cls(rows, number[:, 0], errors)
+
+
+def exchange_all(of: CountedErrors, asked: list[int], most_rows: int) -> Exchange | None:
+    """Exchange columns of the answers between all pairs of different rows.
+
+    Parameters
+    ----------
+    of : CountedErrors
+        A row that is there several times is so many different rows.
+    asked : list of int
+        Predicates that are exchanged together, in order.
+    most_rows : int
+        None where this makes more different rows.
+    """
+    n = int(of.times.sum())
     if n < 2:
         raise ValueError("reliance needs two rows: what is exchanged comes from another one")
-    asked = sorted(set_._columns_of(column))
-    values, value_of = np.unique(answers[:, asked], axis=0, return_inverse=True)
-    value_of = value_of.ravel()
-    wrong = (truth[:, None] != set_.classes[None, :]).astype(np.int64)
-    rest, rest_of = np.unique(np.delete(answers, asked, axis=1), axis=0, return_inverse=True)
-    all_pairs = len(rest) * len(values) <= most_rows
-    if all_pairs:
-        errors = np.zeros((len(rest), len(set_.classes)), dtype=np.int64)
-        np.add.at(errors, rest_of.ravel(), wrong)
-        count = np.bincount(value_of, minlength=len(values))
-        exchanged = np.repeat(rest, len(values), axis=0)
-        switched = np.insert(exchanged, _gaps(asked), np.tile(values, (len(rest), 1)), axis=1)
-        scores = np.repeat(errors, len(values), axis=0) * np.tile(count, len(rest))[:, None]
-        rows = np.vstack([switched, answers])  # a row is no pair with itself: one less each
-        found = exact_range(set_, rows, np.vstack([scores, -n * wrong]), n * (n - 1))
-    else:
-        order = check_random_state(random_state).permutation(n)
-        switched = answers.copy()
-        switched[order[:, None], asked] = answers[np.roll(order, 1)[:, None], asked]
-        found = exact_range(set_, np.vstack([switched, answers]), np.vstack([wrong, -wrong]), n)
-    return Reliance(found.low, found.high, found.lowest, found.highest, all_pairs)
+    if not asked:  # no tree asks about the column
+        return Exchange(of.rows, np.zeros_like(of.errors), n * (n - 1))
+    values, (count,) = merged_rows(of.rows[:, asked], [of.times[:, None]])
+    rest, (errors,) = merged_rows(np.delete(of.rows, asked, axis=1), [of.errors])
+    if len(rest) * len(values) > most_rows:
+        return None
+    exchanged = np.repeat(rest, len(values), axis=0)
+    switched = np.insert(exchanged, _gaps(asked), np.tile(values, (len(rest), 1)), axis=1)
+    scores = np.repeat(errors, len(values), axis=0) * np.tile(count, (len(rest), 1))
+    own = -n * of.errors  # a row is no pair with itself: one less each
+    rows, (sums,) = merged_rows(np.vstack([switched, of.rows]), [np.vstack([scores, own])])
+    return Exchange(rows, sums, n * (n - 1))
+
+
+def exchange_once(
+    answers: np.ndarray, wrong: np.ndarray, asked: list[int], random: np.random.RandomState
+) -> Exchange:
+    """Permute columns of the answers along a random cycle: no row keeps its own."""
+    order = random.permutation(len(answers))
+    switched = answers.copy()
+    switched[order[:, None], asked] = answers[np.roll(order, 1)[:, None], asked]
+    return Exchange(np.vstack([switched, answers]), np.vstack([wrong, -wrong]), len(answers))
 
 
 def _gaps(places: list[int]) -> list[int]:
@@ -258,13 +323,13 @@ def row_values(name: str, values: Any, n_rows: int) -> np.ndarray:
     return out
 
 
-def _labels(nodes: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """The classes that a tree (column, if_true, if_false, label) gives rows."""
+def leaves_of(nodes: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """The leaves of a tree (column, if_true, if_false, label) that rows fall into."""
     at = np.zeros(len(answers), dtype=np.intp)
     while (inner := np.flatnonzero(nodes[at, 0] >= 0)).size:
         column, if_true, if_false, _ = nodes[at[inner]].T
         at[inner] = np.where(answers[inner, column] == 1, if_true, if_false)
-    return nodes[at, 3]
+    return at
 
 
 def exact_range(set_: RashomonSet, answers: np.ndarray, scores: np.ndarray, scale: int) -> Range:
@@ -292,10 +357,11 @@ def merged_rows(
     answers: np.ndarray, scores: list[np.ndarray]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """The different rows, with their sums of scores."""
-    distinct, row_of = np.unique(answers, axis=0, return_inverse=True)
+    packed = np.packbits(answers, axis=1)
+    _, first, row_of = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     out = []
     for score in scores:
-        sums = np.zeros((len(distinct), score.shape[1]), dtype=np.int64)
+        sums = np.zeros((len(first), score.shape[1]), dtype=np.int64)
         np.add.at(sums, row_of.ravel(), score)
         out.append(sums)
-    return distinct, out
+    return answers[first], out

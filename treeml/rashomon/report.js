@@ -6,6 +6,7 @@
   const members = data.members;
   const rows = byId("members").tBodies[0];
   const selects = [...document.querySelectorAll("[data-column]")];
+  const limits = [...document.querySelectorAll("[data-measure]")];
   let shown = 0;
   let pinned = [];
 
@@ -113,14 +114,17 @@
     return row;
   };
 
-  const fits = (member) => {
+  const fits = (i) => {
+    const member = members[i];
     const most = byId("most-leaves").value;
-    return (!most || member.leaves <= Number(most)) && selects.every(({ value, dataset }) =>
+    const within = limits.every(({ value, dataset }) =>
+      !value || data.measures[dataset.measure].values[i] <= Number(value) + 1e-9);
+    return within && (!most || member.leaves <= Number(most)) && selects.every(({ value, dataset }) =>
       !value || member.uses.includes(Number(dataset.column)) === (value === "must"));
   };
 
   const filter = () => {
-    const fitting = listed.filter((row) => fits(members[row.dataset.member]));
+    const fitting = listed.filter((row) => fits(row.dataset.member));
     rows.replaceChildren(...fitting);
     const asked = selects.filter((select) => select.value).length;
     byId("found").textContent = `${fitting.length} of ${members.length} listed trees fit`

@@ -28,7 +28,7 @@ from treeml.search.rashomon import Constraint
 __all__ = ["report_html", "report_json"]
 
 _VERSION = 1
-_MOST_CONTESTED, _MOST_VALUES, _N_BINS = 10, 12, 10
+_MOST_CONTESTED, _MOST_VALUES, _N_BINS, _MOST_GROUPS = 10, 12, 10, 12
 _STOPPED = {
     "time_limit": "its time limit",
     "memory_limit": "its memory limit",
@@ -46,7 +46,13 @@ class _Member:
 
 
 def report_json(
-    set_: RashomonSet, X: Any = None, y: Any = None, *, members: int = 200, random_state: Any = 0
+    set_: RashomonSet,
+    X: Any = None,
+    y: Any = None,
+    *,
+    groups: Any = None,
+    members: int = 200,
+    random_state: Any = 0,
 ) -> dict[str, Any]:
     """All figures of the report as JSON data; numbers of trees are strings, of any length.
 
@@ -58,6 +64,9 @@ def report_json(
         Rows to say on which of them members disagree, seen in training or not.
     y : array-like, shape (n_rows,), default=None
         The true classes of ``X``: adds the accuracy of each listed member on these rows.
+    groups : array-like, shape (n_rows,), default=None
+        A group of each row of ``X``, 2 to 12 different ones: adds the accuracy of each listed
+        member in each group, and the largest difference between two.
     members : int, default=200
         Members that are listed. If the set has more, half are the first ones by objective and the
         others are drawn uniformly from the rest.
@@ -69,21 +78,29 @@ def report_json(
     dict
         Sizes and bounds of the set; ``leaves``, ``simplest``, ``columns``, ``substitutes``,
         ``rows`` (None without ``X``), ``members`` in the order of their objective, ``measures``
-        (one value for each member), ``differ`` (rows of ``X`` on which two members differ, for
-        the pairs (0, 1), (0, 2), ..., (1, 2), ...; None without ``X``).
+        (one value for each member; ``limit`` where the explorer filters by it), ``differ`` (rows
+        of ``X`` on which two members differ, for the pairs (0, 1), (0, 2), ..., (1, 2), ...; None
+        without ``X``).
 
     Raises
     ------
     ValueError
-        Where the set is empty, ``members`` is below 1, ``y`` does not fit to ``X``, or the limits
-        of the fit end a count.
+        Where the set is empty, ``members`` is below 1, ``y`` or ``groups`` does not fit to ``X``,
+        or the limits of the fit end a count.
     """
     table, truth = _table(set_, X, y)
-    return _figures(set_, table, truth, _listed(set_, members, random_state))
+    group = _groups(table, truth, groups)
+    return _figures(set_, table, truth, group, _listed(set_, members, random_state))
 
 
 def report_html(
-    set_: RashomonSet, X: Any = None, y: Any = None, *, members: int = 200, random_state: Any = 0
+    set_: RashomonSet,
+    X: Any = None,
+    y: Any = None,
+    *,
+    groups: Any = None,
+    members: int = 200,
+    random_state: Any = 0,
 ) -> str:
     """The report as one page that loads nothing; parameters and errors as in `report_json`.
 
@@ -92,7 +109,7 @@ def report_html(
     """
     table, truth = _table(set_, X, y)
     listed = _listed(set_, members, random_state)
-    figures = _figures(set_, table, truth, listed)
+    figures = _figures(set_, table, truth, _groups(table, truth, groups), listed)
     folder = importlib.resources.files("treeml.rashomon")
     script = folder.joinpath("report.js").read_text("utf-8")
     return page(
@@ -131,6 +148,24 @@ def _table(set_: RashomonSet, X: Any, y: Any) -> tuple[Table | None, np.ndarray 
     return (table, truth) if table.n_rows else (None, None)
 
 
+def _groups(table: Table | None, truth: np.ndarray | None, groups: Any) -> np.ndarray | None:
+    """The group of each row, as text."""
+    if groups is None:
+        return None
+    if table is None or truth is None:
+        raise ValueError(
+            "groups are given without X and y: give the rows and classes of the groups"
+        )
+    group = np.array([str(name) for name in np.asarray(groups).ravel().tolist()], dtype=object)
+    if len(group) != table.n_rows:
+        raise ValueError(f"groups has {len(group)} values and X has {table.n_rows} rows")
+    if not 2 <= len(set(group)) <= _MOST_GROUPS:
+        raise ValueError(
+            f"groups has {len(set(group))} different values; give 2 to {_MOST_GROUPS} groups"
+        )
+    return group
+
+
 def _listed(set_: RashomonSet, members: int, random_state: Any) -> list[_Member]:
     """All members, or the first half of what is asked for and others drawn from the rest."""
     if members < 1:
@@ -149,7 +184,11 @@ def _listed(set_: RashomonSet, members: int, random_state: Any) -> list[_Member]
 
 
 def _figures(
-    set_: RashomonSet, table: Table | None, truth: np.ndarray | None, listed: list[_Member]
+    set_: RashomonSet,
+    table: Table | None,
+    truth: np.ndarray | None,
+    group: np.ndarray | None,
+    listed: list[_Member],
 ) -> dict[str, Any]:
     use = feature_use(set_)
     names = sorted(use.counts, key=lambda name: -use.counts[name])
@@ -170,7 +209,7 @@ def _figures(
         "substitutes": [list(pair) for pair in use.substitutes],
         "rows": None if table is None else _rows(set_, table, truth, names),
         "members": [_member(set_, member, names) for member in listed],
-        "measures": _measures(labels, truth),
+        "measures": _measures(labels, truth, group),
         "differ": None if table is None else _differ(labels, set_.classes),
     }
 
@@ -286,12 +325,25 @@ def _rules(tree: Tree) -> list[list[Any]]:
     ]
 
 
-def _measures(labels: list[np.ndarray], truth: np.ndarray | None) -> list[dict[str, Any]]:
-    """Columns of the explorer with a share for each member; measures of groups would join here."""
+def _measures(
+    labels: list[np.ndarray], truth: np.ndarray | None, group: np.ndarray | None
+) -> list[dict[str, Any]]:
+    """Columns of the explorer with a share for each member: accuracy, of groups, and their gap."""
     if truth is None or not labels:
         return []
-    right = [float(np.mean(predicted == truth)) for predicted in labels]
-    return [{"name": "right on the rows", "values": right}]
+    right = np.array([predicted == truth for predicted in labels])
+    out: list[dict[str, Any]] = [
+        {"name": "right on the rows", "values": right.mean(axis=1).tolist()}
+    ]
+    if group is None:
+        return out
+    by_group = []
+    for name in sorted(set(group)):
+        by_group.append(right[:, group == name].mean(axis=1))
+        out.append({"name": f"right in {one_line(name)}", "values": by_group[-1].tolist()})
+    gap = np.ptp(by_group, axis=0).tolist()
+    out.append({"name": "gap between groups", "values": gap, "limit": True})
+    return out
 
 
 def _differ(labels: list[np.ndarray], classes: np.ndarray) -> list[int]:

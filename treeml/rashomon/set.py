@@ -406,6 +406,7 @@ class RashomonSet:
         X: Any = None,
         y: Any = None,
         *,
+        groups: Any = None,
         members: int = 200,
         random_state: Any = 0,
     ) -> None:
@@ -418,6 +419,8 @@ class RashomonSet:
             Rows to say on which of them members disagree, seen in training or not.
         y : array-like, shape (n_rows,), default=None
             Their true classes: adds the accuracy of each listed member.
+        groups : array-like, shape (n_rows,), default=None
+            Their groups: adds the accuracy in each, and the largest gap, to filter by.
         members : int, default=200
             Members that are listed: all, or the first ones by objective and others drawn
             uniformly.
@@ -426,7 +429,7 @@ class RashomonSet:
         """
         from treeml.rashomon.report import report_html
 
-        html = report_html(self, X, y, members=members, random_state=random_state)
+        html = report_html(self, X, y, groups=groups, members=members, random_state=random_state)
         Path(path).write_text(html, encoding="utf-8")
 
     def save(self, path: str | Path) -> None:

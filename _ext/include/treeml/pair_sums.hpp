@@ -54,6 +54,13 @@ class PairSums {
             }
         }
     }
+    // The same where label 0 has none: numbers[label - 1][traced row], of so many labels beside it.
+    void set_numbers(const std::vector<Score>& numbers, int n_labels) {
+        n_labels_ = n_labels;
+        n_rows_ = graph_.n_traced();
+        base_ = 0;
+        scores_ = numbers;
+    }
     Score base() const { return base_; }
 
     // The sums of a node; those of the sides of a column are made when they are asked for.
@@ -94,20 +101,26 @@ class PairSums {
     void add_up(int width, Sums& out) {
         const auto& kernels = graph_.tables().kernels();
         out.start(n_labels_, width);
-        for (int l = 0; l < n_labels_; ++l)
+        for (int l = 0; l < n_labels_; ++l) {
+            Score* pairs = out.pairs.data() + std::size_t(l) * width * width;
+            bool any = false;
             for (const int r : rows_) {
                 const Score score = scores_[std::size_t(l) * n_rows_ + ids_[r]];
                 if (!score) continue;
+                any = true;
                 out.total[l] += score;
                 const Limb* where = masks_.data() + std::size_t(r) * width;
-                Score* to = out.pairs.data() + std::size_t(l) * width * width;
-                for (int g = 0; g < width; ++g, to += width)
-                    if (where[g]) kernels.add_masked(where, Limb(score), width, reinterpret_cast<Limb*>(to));
+                Score* to = pairs;
+                for (int g = 0; g < width; ++g, to += width)  // from the diagonal on
+                    if (where[g]) kernels.add_masked(where + g, Limb(score), width - g, reinterpret_cast<Limb*>(to + g));
             }
+            for (int g = 0; any && g < width; ++g)
+                for (int j = 0; j < g; ++j) pairs[std::size_t(g) * width + j] = pairs[std::size_t(j) * width + g];
+        }
     }
 
     RashomonGraph<T>& graph_;
-    const int n_labels_;  // all but the first
+    int n_labels_;  // all but the first
     int n_rows_ = 0;
     Score base_ = 0;
     std::vector<Score> scores_;  // by label and row, over those of label 0

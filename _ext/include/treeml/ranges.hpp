@@ -1,6 +1,7 @@
 // The greatest additive score of the members of a Rashomon set, of every cost, without listing them: max-plus sweep
 // over the graph. A score is a sum over the traced rows of a number that depends on the row and the label that the tree
-// gives it; least scores are greatest ones of the negated numbers. The recursion is that of the numbers of trees
+// gives it (pair_sums.hpp), or over the leaves of what their rows are together (departures.hpp); least scores are
+// greatest ones of the negated numbers. The recursion is that of the numbers of trees
 // (rashomon.hpp) in another semiring (Goodman, Semiring Parsing, Computational Linguistics 25, 1999). Because traced
 // rows are in the row sets of the graph's nodes, a node's trees have one score each, whatever path leads to it.
 //
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "treeml/max_plus.hpp"
@@ -20,14 +22,15 @@ namespace treeml {
 template <class T>
 class Nearest;
 
-template <class T>
+template <class T, class LeafSums = PairSums<T>>
 class Ranges {
   public:
-    explicit Ranges(RashomonGraph<T>& graph)
+    explicit Ranges(RashomonGraph<T>& graph) : Ranges(graph, LeafSums(graph)) {}
+    Ranges(RashomonGraph<T>& graph, LeafSums sums)
         : graph_(graph), tables_(graph.tables()), membership_(graph.query().membership),
-          max_plus_(max_plus_for(choose_isa())), sums_(graph) {}
+          max_plus_(max_plus_for(choose_isa())), sums_(std::move(sums)) {}
 
-    // scores[label][traced row], of less than 2^59 in all. False: a limit ended it.
+    // scores[label][traced row], or the numbers that scores are made of; less than 2^59 in all. False: a limit ended it.
     bool find(const std::vector<Score>& scores, Control& control) {
         sums_.set_scores(scores);
         if (graph_.is_empty()) return true;
@@ -37,6 +40,7 @@ class Ranges {
                 if (control.stop(true)) return false;
                 fill(graph_.levels()[d][i]);
             }
+        set_root_leaves();
         return true;
     }
 
@@ -62,7 +66,7 @@ class Ranges {
     using Edge = typename Graph::Edge;
     using Context = typename Graph::Context;
 
-    using Sums = typename PairSums<T>::Sums;
+    using Sums = typename LeafSums::Sums;
 
     struct Leaf {
         int label;
@@ -114,13 +118,18 @@ class Ranges {
         const Stored& root = graph_.root();
         if (graph_.is_empty() || cost < root.least || cost > root.budget) return kNoScore;
         Score best = values(root)[std::size_t(slice) * length(root) + (cost - root.least)];
-        if (slice) return best;
+        for (const auto& [leaf, score] : root_leaves_)
+            if (!slice && leaf == cost) best = std::max(best, score);
+        return best;
+    }
+    void set_root_leaves() {
+        const Stored& root = graph_.root();
         const Context at = graph_.context(root);
         open(at);
-        tables_.visit_leaves(at.node->counts.total.data(), cost, [&](int label, Cost leaf) {
-            if (leaf == cost) best = std::max(best, sums_.whole().all(label));
+        root_leaves_.clear();
+        tables_.visit_leaves(at.node->counts.total.data(), root.budget, [&](int label, Cost cost) {
+            root_leaves_.emplace_back(cost, sums_.whole().all(label));
         });
-        return best;
     }
 
     void fill(const Stored& node) {
@@ -356,10 +365,11 @@ class Ranges {
     Tables<T>& tables_;
     const Membership& membership_;
     const MaxPlus max_plus_;
-    PairSums<T> sums_;
+    LeafSums sums_;
     std::vector<Score> values_;  // of stored nodes, then of those of depth two
     std::vector<bool> done_;
     std::vector<std::vector<std::size_t>> first_;  // of every stored node
+    std::vector<std::pair<Cost, Score>> root_leaves_;
 
     // of the open split
     Side sides_[2];

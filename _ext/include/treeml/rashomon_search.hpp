@@ -1,8 +1,11 @@
 // What Python calls: a search that finds optima and makes sets, with the narrowest counts that hold every sum.
 #pragma once
 
+#include "treeml/departures.hpp"
+#include "treeml/leaf_vectors.hpp"
 #include "treeml/members.hpp"
 #include "treeml/nearest.hpp"
+#include "treeml/probabilities.hpp"
 #include "treeml/ranges.hpp"
 #include "treeml/uses.hpp"
 #include "treeml/votes.hpp"
@@ -18,16 +21,16 @@ class ScoreRanges {
     virtual MemberTree attaining(Cost cost, int slice) = 0;
 };
 
-template <class T>
+template <class T, class LeafSums>
 class ScoreRangesOf final : public ScoreRanges {
   public:
-    explicit ScoreRangesOf(RashomonGraph<T>& graph) : ranges_(graph) {}
+    ScoreRangesOf(RashomonGraph<T>& graph, LeafSums sums) : ranges_(graph, std::move(sums)) {}
     bool find(const std::vector<Score>& scores, Control& control) override { return ranges_.find(scores, control); }
     Score greatest(Cost cost, int slice) override { return ranges_.greatest(cost, slice); }
     MemberTree attaining(Cost cost, int slice) override { return ranges_.attaining(cost, slice); }
 
   private:
-    Ranges<T> ranges_;
+    Ranges<T, LeafSums> ranges_;
 };
 
 // One set; it must not outlive its search, nor be used beside another set of the same search.
@@ -52,6 +55,13 @@ class RashomonSet {
     virtual bool uses(const std::vector<std::int32_t>& features, int n_features, Limb modulus, Control& control,
                       std::vector<Limb>& out) = 0;
     virtual std::unique_ptr<ScoreRanges> ranges() = 0;
+    virtual std::unique_ptr<ScoreRanges> departures(const Departure& departure) = 0;
+    // The least and greatest shares of the classes in the leaves of a row; see probabilities.hpp.
+    virtual bool probabilities(const std::vector<Score>& numbers, bool has_rows, const std::vector<std::uint8_t>& slices,
+                               Control& control, ProbabilityRanges& out) = 0;
+    // The different probability vectors in the leaves of the rows; see leaf_vectors.hpp.
+    virtual bool vectors(const std::vector<Score>& numbers, bool has_rows, const std::vector<std::uint8_t>& slices,
+                         Control& control, LeafVectors& out) = 0;
     // The member whose score is nearest to 0; see nearest.hpp.
     virtual bool nearest(const std::vector<Score>& scores, const std::vector<std::uint8_t>& slices, Score goal,
                          std::int64_t steps, Control& control, NearestMember& out) = 0;
@@ -95,7 +105,22 @@ class RashomonSetOf final : public RashomonSet {
               std::vector<Limb>& out) override {
         return Uses<T>(graph_, Ring{modulus}, features, n_features).count(control, out);
     }
-    std::unique_ptr<ScoreRanges> ranges() override { return std::make_unique<ScoreRangesOf<T>>(graph_); }
+    std::unique_ptr<ScoreRanges> ranges() override {
+        return std::make_unique<ScoreRangesOf<T, PairSums<T>>>(graph_, PairSums<T>(graph_));
+    }
+    std::unique_ptr<ScoreRanges> departures(const Departure& departure) override {
+        return std::make_unique<ScoreRangesOf<T, Departures<T>>>(graph_, Departures<T>(graph_, departure));
+    }
+    bool probabilities(const std::vector<Score>& numbers, bool has_rows, const std::vector<std::uint8_t>& slices,
+                       Control& control, ProbabilityRanges& out) override {
+        const LeafShares shares(graph_.objective().n_classes, has_rows);
+        return Probabilities<T>(graph_, shares).find(numbers, slices, control, out);
+    }
+    bool vectors(const std::vector<Score>& numbers, bool has_rows, const std::vector<std::uint8_t>& slices,
+                 Control& control, LeafVectors& out) override {
+        const LeafShares shares(graph_.objective().n_classes, has_rows);
+        return VectorsOf<T>(graph_, shares).find(numbers, slices, control, out);
+    }
     bool nearest(const std::vector<Score>& scores, const std::vector<std::uint8_t>& slices, Score goal,
                  std::int64_t steps, Control& control, NearestMember& out) override {
         return Nearest<T>(graph_).find(scores, slices, goal, steps, control, out);
