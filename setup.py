@@ -19,6 +19,8 @@ FLAGS = [
     "-Wno-psabi",
     "-pthread",
 ]
+# what is compared with other languages float by float rounds every operation, on any processor
+ROUNDED = {"predict": ["-ffp-contract=off"]}
 DEBUG_FLAGS = ["-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-Wno-psabi"]
 
 
@@ -38,7 +40,7 @@ def extension(name: str) -> Extension:
         include_dirs=["_ext/include"],
         depends=HEADERS,
         language="c++",
-        extra_compile_args=DEBUG_FLAGS if DEBUG else FLAGS,
+        extra_compile_args=[*(DEBUG_FLAGS if DEBUG else FLAGS), *ROUNDED.get(name, [])],
         extra_link_args=["-fsanitize=address,undefined"] if DEBUG else ["-pthread"],
     )
 

@@ -18,6 +18,13 @@ cdef extern from "treeml/predict.hpp" namespace "treeml" nogil:
         const char* data
         Py_ssize_t stride
 
+    cdef struct FlatSums:
+        const double* start
+        const int32_t* first
+        const int32_t* column
+        const double* weight
+        int n
+
     cdef struct FlatTrees:
         const FlatNode* nodes
         const uint64_t* words
@@ -26,10 +33,14 @@ cdef extern from "treeml/predict.hpp" namespace "treeml" nogil:
         int n_trees
         int n_columns
         const StridedColumn* columns
+        FlatSums sums
 
     void apply_tree(const FlatTrees&, int64_t, int, int32_t*) except +
     void add_scores(
         const FlatTrees&, const double*, const int32_t*, int, int64_t, int, double*) except +
+    void greatest_sum(const FlatTrees&, int64_t, int, int32_t*) except +
+    void expert_outputs(
+        const FlatTrees&, const FlatSums&, const int32_t*, int, int64_t, int, double*) except +
 
 
 cdef packed struct Node:
@@ -41,8 +52,23 @@ cdef packed struct Node:
     int32_t set
 
 
+cdef FlatSums _sums(tuple arrays) except *:
+    """Native view of start, first, column and weight, which the caller keeps."""
+    cdef const double[::1] start = arrays[0]
+    cdef const int32_t[::1] first = arrays[1]
+    cdef const int32_t[::1] column = arrays[2]
+    cdef const double[::1] weight = arrays[3]
+    cdef FlatSums sums
+    sums.n = <int>start.shape[0]
+    sums.start = &start[0] if start.shape[0] else NULL
+    sums.first = &first[0]
+    sums.column = &column[0] if column.shape[0] else NULL
+    sums.weight = &weight[0] if weight.shape[0] else NULL
+    return sums
+
+
 cdef class Rows:
-    """Columns of doubles beside trees; keeps what the native structures point at."""
+    """Columns of doubles beside trees and sums; keeps what the native structures point at."""
 
     cdef FlatTrees trees
     cdef vector[StridedColumn] columns
@@ -57,10 +83,12 @@ cdef class Rows:
         const uint8_t[::1] sets,
         list columns,
         int64_t n_rows,
+        tuple sums,
     ):
         cdef const double[:] values
         cdef StridedColumn column
         self.kept = [np.asarray(nodes), np.asarray(words), np.asarray(root), np.asarray(sets)]
+        self.kept.append(sums)
         self.n_rows = n_rows
         for array in columns:
             values = array
@@ -70,13 +98,14 @@ cdef class Rows:
             column.stride = values.strides[0]
             self.columns.push_back(column)
             self.kept.append(array)
-        self.trees.nodes = <const FlatNode*>&nodes[0]
+        self.trees.nodes = <const FlatNode*>&nodes[0] if nodes.shape[0] else NULL
         self.trees.words = &words[0] if words.shape[0] else NULL
-        self.trees.root = &root[0]
-        self.trees.sets = &sets[0]
+        self.trees.root = &root[0] if root.shape[0] else NULL
+        self.trees.sets = &sets[0] if sets.shape[0] else NULL
         self.trees.n_trees = <int>root.shape[0]
         self.trees.n_columns = <int>self.columns.size()
         self.trees.columns = self.columns.data()
+        self.trees.sums = _sums(sums)
 
     def apply(self, int n_threads):
         """Leaf of every row in the first tree, int32."""
@@ -98,4 +127,23 @@ cdef class Rows:
             with nogil:
                 add_scores(
                     self.trees, &value[0], &output[0], <int>score.shape[1],
+                    self.n_rows, n_threads, &score[0, 0])
+
+    def greatest(self, int n_threads):
+        """Which of the sums is the greatest in every row, the first of several, int32."""
+        cdef int32_t[::1] out = np.empty(self.n_rows, dtype=np.int32)
+        if self.n_rows:
+            with nogil:
+                greatest_sum(self.trees, self.n_rows, n_threads, &out[0])
+        return np.asarray(out)
+
+    def outputs(
+        self, tuple sums, const int32_t[::1] expert, double[:, ::1] score, int n_threads
+    ):
+        """Write the sums of each row's expert, one an output, into its row of scores."""
+        cdef FlatSums experts = _sums(sums)
+        if self.n_rows:
+            with nogil:
+                expert_outputs(
+                    self.trees, experts, &expert[0], <int>score.shape[1],
                     self.n_rows, n_threads, &score[0, 0])

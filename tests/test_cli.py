@@ -46,7 +46,7 @@ def test_fit_predict_export_verify(loans, run, tmp_path):
     code, out, _ = run("predict", model, "-", stdin=loans.read_text())
     assert code == 0
     assert len(out.splitlines()) == 121
-    for language in ("text", "python", "sql", "json"):
+    for language in ("text", "python", "c", "sql", "json"):
         code, out, _ = run("export", model, "--to", language)
         assert code == 0
         assert "income" in out
@@ -68,7 +68,7 @@ def test_fit_a_card(loans, run, tmp_path):
     got = pd.read_csv(io.StringIO(out))
     assert np.allclose(got["p_no"] + got["p_yes"], 1)
     assert (got["prediction"] == np.where(got["p_yes"] > 0.5, "yes", "no")).all()
-    for language in ("text", "python", "sql", "json"):
+    for language in ("text", "python", "c", "sql", "json"):
         code, out, _ = run("export", model, "--to", language)
         assert code == 0
         assert "income" in out

@@ -69,6 +69,7 @@ class Language(enum.StrEnum):
 
     text = "text"
     python = "python"
+    c = "c"
     sql = "sql"
     json = "json"
 
@@ -276,13 +277,14 @@ def export(
     table: Annotated[str | None, typer.Option(help="SQL: table to select from")] = None,
     output: Output = None,
 ) -> None:
-    """Write a model as rules, Python, SQL or JSON."""
+    """Write a model as rules, Python, C, SQL or JSON."""
     from treeml import load
 
     estimator = load(model)
     texts = {
         Language.text: estimator.to_text,
         Language.python: estimator.to_python,
+        Language.c: estimator.to_c,
         Language.json: estimator.to_json,
         Language.sql: lambda: estimator.to_sql(dialect=dialect, table=table),
     }

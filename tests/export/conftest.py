@@ -61,3 +61,11 @@ def number_cases(random_trees) -> list:
     rng = np.random.default_rng(20242)
     kinds = ["tree", "identity", "log", "logistic", "softmax"]
     return [random_trees.random_number_case(rng, kinds[i % 5]) for i in range(CASES)]
+
+
+@pytest.fixture(scope="session")
+def routed_cases(random_trees) -> list:
+    """Random routed models of every link, TREEML_ORACLE_CASES of them."""
+    rng = np.random.default_rng(20243)
+    links = ["identity", "logistic", "softmax"]
+    return [random_trees.random_routed_case(rng, links[i % 3]) for i in range(CASES)]

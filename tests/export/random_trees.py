@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from treeml._core.table import Column, ColumnType, Table
-from treeml.ir import Predicate, RegressionTree, Term, Tree, TreeEnsemble
+from treeml.ir import (
+    LinearForm,
+    LinearMap,
+    LinearRouter,
+    Predicate,
+    RegressionTree,
+    RoutedModel,
+    RoutingTree,
+    Term,
+    Tree,
+    TreeEnsemble,
+)
 
 NAMES = [
     "age", "größe", "def", "it's", 'say "hi"', "two words", "line\nbreak", "x1", "row", "%s",
@@ -26,6 +38,8 @@ CLASSES = [
     np.array([-1.5, 0.1, 1e-7]),
     np.array(["no", 'y"es'], dtype=object),
 ]
+WEIGHTS = [0.5, -2.0, 1.0, -1.0, 0.1, 1 / 3, 12345.678, -3.0]
+ANCHORS = [0.1, 3.0, -2.0, 0.7]  # values of columns for which forms equal their threshold
 THRESHOLDS = [41.0, 0.5, -0.1, 1e-7, 0.1 + 0.2, 123456789.123456789, -1e300, 5e-324, 2.0**53]
 
 
@@ -33,7 +47,7 @@ THRESHOLDS = [41.0, 0.5, -0.1, 1e-7, 0.1 + 0.2, 123456789.123456789, -1e300, 5e-
 class Case:
     """A tree or ensemble, a table that it may be applied to, and its rows as dicts."""
 
-    tree: Tree | RegressionTree | TreeEnsemble
+    tree: Tree | RegressionTree | TreeEnsemble | RoutedModel
     table: Table
 
     @property
@@ -75,16 +89,99 @@ def random_types(
 
 
 def random_tree(
-    rng: np.random.Generator, types: tuple[ColumnType, ...], *, max_depth: int = 5
+    rng: np.random.Generator,
+    types: tuple[ColumnType, ...],
+    *,
+    max_depth: int = 5,
+    linear: bool = True,
 ) -> Tree:
     """A tree whose paths may ask about a column again and again, some of them in vain."""
-    predicates, rows = random_shape(rng, random_pool(rng, types), max_depth)
+    predicates, rows = random_shape(rng, random_pool(rng, types, linear=linear), max_depth)
     return build(types, predicates, rows, CLASSES[rng.integers(len(CLASSES))], rng)
 
 
-def random_pool(rng: np.random.Generator, types: tuple[ColumnType, ...]) -> list[Predicate]:
+def random_pool(
+    rng: np.random.Generator, types: tuple[ColumnType, ...], *, linear: bool = True
+) -> list[Predicate]:
+    """Questions about every column and, where there are numbers, about linear forms of them."""
     pools = [random_predicates(rng, Term(i, column)) for i, column in enumerate(types)]
+    numeric = [i for i, column in enumerate(types) if column.numeric]
+    if linear and numeric:
+        pools += [random_form_predicates(rng, types, numeric) for _ in range(3)]
     return [p for some in pools for p in some]
+
+
+def random_form_predicates(
+    rng: np.random.Generator, types: tuple[ColumnType, ...], numeric: list[int]
+) -> list[Predicate]:
+    """Questions about one form, with what it equals at some anchors as threshold."""
+    chosen = sorted(rng.choice(numeric, size=min(len(numeric), rng.integers(1, 4)), replace=False))
+    terms = tuple(Term(int(i), types[i]) for i in chosen)
+    form = LinearForm(terms, tuple(rng.choice(WEIGHTS, size=len(terms)).tolist()))
+    at = anchored(form, rng.choice(ANCHORS, size=(3, len(terms))))
+    tests = ["<=", ">", "<="]
+    questions = [Predicate(form, t, v) for t, v in zip(tests, at, strict=True)]  # pyright: ignore[reportArgumentType]
+    missing = [Predicate(form, "is missing")] if form.column.missing else []
+    return [*questions, *missing]
+
+
+def anchored(form: LinearForm, anchors: np.ndarray) -> list[float]:
+    """The form for rows of values of its columns, added up one by one."""
+    out = []
+    for row in anchors.tolist():
+        total = 0.0
+        for weight, value in zip(form.weights, row, strict=True):
+            total += weight * value
+        out.append(total)
+    return out
+
+
+def random_map(
+    rng: np.random.Generator, types: tuple[ColumnType, ...], n_outputs: int, *, whole: bool = False
+) -> LinearMap:
+    """Sparse coefficients of the number columns; small whole ones where ties are wanted."""
+    numeric = np.array([column.numeric for column in types])
+    size = (n_outputs, len(types))
+    coef = rng.integers(-1, 2, size=size).astype(float) if whole else rng.normal(size=size)
+    coef *= numeric & (rng.random(size) < 0.7)
+    intercept = rng.integers(-1, 2, size=n_outputs) if whole else rng.normal(size=n_outputs)
+    return LinearMap(coef, intercept.astype(float))
+
+
+def random_routed(
+    rng: np.random.Generator, types: tuple[ColumnType, ...], link: str, *, max_depth: int = 4
+) -> RoutedModel:
+    """Up to five experts behind a tree or linear scores; half of them with a range."""
+    fitting = [c for c in CLASSES if link == "softmax" or len(c) == 2]
+    classes = fitting[rng.integers(len(fitting))] if link in ("logistic", "softmax") else None
+    n_outputs = 1 if link == "logistic" else int(rng.integers(1, 3))
+    n_outputs = n_outputs if classes is None or link == "logistic" else len(classes)
+    n_experts = int(rng.integers(1, 6))
+    experts = tuple(
+        random_map(rng, types, n_outputs, whole=bool(rng.random() < 0.5)) for _ in range(n_experts)
+    )
+    if rng.random() < 0.5:
+        router = LinearRouter(types, random_map(rng, types, n_experts, whole=rng.random() < 0.7))
+    else:
+        predicates, rows = random_shape(rng, random_pool(rng, types), max_depth)
+        arrays = np.array(rows, dtype=np.int32).reshape(-1, 3)
+        columns = (arrays[:, j].copy() for j in range(3))
+        weight = rng.integers(1, 50, size=len(rows)) * float(rng.random() < 0.7)
+        expert = rng.integers(n_experts, size=len(rows)).astype(np.int32)
+        router = RoutingTree(types, predicates, *columns, expert, weight)
+    clip = None
+    if rng.random() < 0.5:
+        clip = np.sort(rng.normal(size=(n_experts, n_outputs, 2)), axis=2)
+        clip[..., 0][rng.random(clip.shape[:2]) < 0.4] = -math.inf
+        clip[..., 1][rng.random(clip.shape[:2]) < 0.4] = math.inf
+    return RoutedModel(types, router, experts, link, classes, clip)  # pyright: ignore[reportArgumentType]
+
+
+def random_routed_case(rng: np.random.Generator, link: str, *, n_rows: int = 60) -> Case:
+    """A routed model and rows with ties of its scores."""
+    types = random_types(rng)
+    model = random_routed(rng, types, link)
+    return Case(model, random_table(rng, model, n_rows))
 
 
 def random_shape(
@@ -224,7 +321,9 @@ def random_predicates(rng: np.random.Generator, term: Term) -> list[Predicate]:
 
 
 def random_table(
-    rng: np.random.Generator, tree: Tree | RegressionTree | TreeEnsemble, n_rows: int
+    rng: np.random.Generator,
+    tree: Tree | RegressionTree | TreeEnsemble | RoutedModel,
+    n_rows: int,
 ) -> Table:
     """Rows with the tree's thresholds, their neighbours, huge, missing and unseen values."""
     columns = []
@@ -241,7 +340,24 @@ def random_table(
             values = np.array(drawn, dtype=np.float64)
             values[missing] = math.nan
         columns.append(Column(column, values))
+    for predicate in tree.predicates:
+        if isinstance(predicate.term, LinearForm) and n_rows:
+            _meet(rng, predicate, columns, n_rows)
     return Table(tuple(columns), n_rows)
+
+
+def _meet(
+    rng: np.random.Generator, predicate: Predicate, columns: list[Column], n_rows: int
+) -> None:
+    """Some rows where a linear form equals its threshold."""
+    form = predicate.term
+    assert isinstance(form, LinearForm)
+    anchors = np.array(list(itertools.product(ANCHORS, repeat=len(form.terms))))
+    equal = anchors[np.array(anchored(form, anchors)) == predicate.value]
+    for row in equal[: 3 if predicate.test != "is missing" else 0]:
+        at = rng.integers(n_rows)
+        for term, value in zip(form.terms, row, strict=True):
+            columns[term.index].values[at] = value
 
 
 def _values(column: ColumnType, asked: list[Predicate]) -> list:
@@ -252,7 +368,7 @@ def _values(column: ColumnType, asked: list[Predicate]) -> list:
         return [True, False]
     if column.kind in ("number", "zero_one"):
         near = [float(np.nextafter(t, side)) for t in thresholds for side in (-np.inf, np.inf)]
-        extreme = [0.0, 1.0, -1e308, 1e308, math.inf, -math.inf]
+        extreme = [0.0, 1.0, *ANCHORS, -1e308, 1e308, math.inf, -math.inf]
         return [v for v in [*thresholds, *near] for _ in range(2)] + extreme
     levels = [v for p in asked if p.test == "in" for v in p.value] + list(column.levels)
     unseen = 99 if levels and isinstance(levels[0], int) else "never seen"

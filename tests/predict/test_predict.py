@@ -13,7 +13,7 @@ import pytest
 
 from treeml import predict
 from treeml._core.table import Column, ColumnType, Table
-from treeml.ir import Predicate, RegressionTree, Term, TreeEnsemble
+from treeml.ir import LinearForm, Predicate, RegressionTree, RoutedModel, Term, TreeEnsemble
 
 KINDS = ["tree", "identity", "log", "logistic", "softmax"]
 
@@ -29,17 +29,30 @@ def random_trees():
 
 
 def assert_same(model, table, **options):
-    assert np.array_equal(predict.predict(model, table, **options), model.predict(table))
-    if isinstance(model, TreeEnsemble):
+    routed = isinstance(model, RoutedModel)
+    same = same_numbers if routed and model.classes is None else np.array_equal
+    assert same(predict.predict(model, table, **options), model.predict(table))
+    if routed:
+        expert = predict.route(model, table, **options)
+        assert expert.dtype == np.int32
+        assert np.array_equal(expert, model.route(table))
+    if isinstance(model, (TreeEnsemble, RoutedModel)):
         got, expected = predict.score(model, table, **options), model.score(table)
-        assert got.tobytes() == expected.tobytes()
+        assert same_numbers(got, expected) if routed else got.tobytes() == expected.tobytes()
     else:
         leaf = predict.apply(model, table, **options)
         assert leaf.dtype == np.int32
         assert np.array_equal(leaf, model.apply(table))
     if getattr(model, "classes", None) is not None:
         got = predict.predict_proba(model, table, **options)
-        assert np.array_equal(got, model.predict_proba(table))
+        assert np.array_equal(got, model.predict_proba(table), equal_nan=True)
+
+
+def same_numbers(got, expected):
+    """The same floats; NaN may differ in its sign."""
+    return np.array_equal(got, expected, equal_nan=True) and np.array_equal(
+        np.signbit(got[got == got]), np.signbit(expected[expected == expected])
+    )
 
 
 def test_classification_trees(random_trees):
@@ -55,6 +68,29 @@ def test_regression_trees_and_ensembles(random_trees):
         n_rows = int(rng.integers(0, 300))
         case = random_trees.random_number_case(rng, KINDS[i % 5], n_rows=n_rows)
         assert_same(case.tree, case.table)
+
+
+def test_routed_models(random_trees):
+    rng = np.random.default_rng(5)
+    for i in range(400):
+        n_rows = int(rng.integers(0, 300))
+        link = ("identity", "logistic", "softmax")[i % 3]
+        case = random_trees.random_routed_case(rng, link, n_rows=n_rows)
+        assert_same(case.tree, case.table, n_threads=1 + i % 2)
+
+
+@pytest.mark.parametrize("test", ["<=", ">", "is missing"])
+def test_linear_forms_are_added_from_left_to_right(random_trees, test):
+    columns = tuple(ColumnType(f"c{i}", "number", missing=True) for i in range(3))
+    form = LinearForm.of([0.1, 1 / 3, -1e16], columns)
+    rng = np.random.default_rng(6)
+    values = rng.choice([0.1, 0.7, 3.0, 1e-16, np.nan, np.inf, -np.inf], size=(2000, 3))
+    table = Table(tuple(Column(c, values[:, i]) for i, c in enumerate(columns)), 2000)
+    expected = [(0.1 * a + 1 / 3 * b) + -1e16 * c for a, b, c in values.tolist()]
+    assert np.array_equal(form.values(table), expected, equal_nan=True)
+    for bound in np.unique(expected)[:40]:
+        question = Predicate(form, test, None if test == "is missing" else float(bound))
+        assert_same(random_trees.chain(columns, [question], "no"), table)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 64])

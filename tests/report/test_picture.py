@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from treeml._core.table import ColumnType
-from treeml.ir import Predicate, RegressionTree, Term, Tree, TreeEnsemble
+from treeml.ir import (
+    LinearForm,
+    LinearMap,
+    LinearRouter,
+    Predicate,
+    RegressionTree,
+    RoutedModel,
+    RoutingTree,
+    Term,
+    Tree,
+    TreeEnsemble,
+)
 from treeml.report import Line, Point, size_chart, tree_html, tree_svg
 from treeml.report.picture import TreePicture
 
@@ -101,3 +112,29 @@ def test_an_ensemble_has_no_single_picture():
     )
     with pytest.raises(ValueError, match="a TreeEnsemble has no picture as one tree"):
         tree_svg(model)
+
+
+def routed(rows):
+    tree = small_tree("age")
+    columns = (*tree.columns, ColumnType("income", "number"))
+    question = Predicate(LinearForm.of([0.5, -2.0], columns), "<=", 3.0)
+    arrays = (tree.predicate, tree.if_true, tree.if_false)
+    expert = np.array([0, 1, 0], np.int32)
+    router = RoutingTree(columns, (question,), *arrays, expert, np.array(rows))
+    experts = (
+        LinearMap(np.array([[0.25, 0.0]]), np.array([3.0])),
+        LinearMap(np.array([[0.0, 7.0]]), np.array([0.0])),
+    )
+    return RoutedModel(columns, router, experts)
+
+
+def test_routed_models():
+    svg = tree_svg(routed([5.0, 3, 2]))
+    for words in ("0.5 age - 2", "expert 1, 3 rows", "3 + 0.25 age", "7 income", "5 rows"):
+        assert words in svg
+    ET.fromstring(svg)
+    assert "rows" not in tree_svg(routed([0.0, 0, 0]))
+    model = routed([0.0, 0, 0])
+    scores = LinearRouter(model.columns, LinearMap(np.zeros((2, 2)), np.zeros(2)))
+    with pytest.raises(ValueError, match="has no picture as one tree"):
+        tree_svg(RoutedModel(model.columns, scores, model.experts))

@@ -62,6 +62,10 @@ class TreeBase(BaseEstimator):
         """An SQL expression or query; options (dialect, table, ...) of `treeml.export.sql`."""
         return export.sql(self._fitted_tree(), **options)
 
+    def to_c(self, **options: Any) -> str:
+        """C functions; options of `treeml.export.c`."""
+        return export.c(self._fitted_tree(), **options)
+
     def plot(self, *, title: str = "Decision tree") -> TreePicture:
         """The tree as a picture that notebooks show; ``.save(path)`` writes SVG or HTML."""
         return TreePicture(self._fitted_tree(), title)

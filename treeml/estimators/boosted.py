@@ -108,6 +108,10 @@ class BoostedTrees(BaseEstimator):
         """An SQL expression or query; options (dialect, table, ...) of `treeml.export.sql`."""
         return export.sql(self._fitted(), **options)
 
+    def to_c(self, **options: Any) -> str:
+        """C functions; options of `treeml.export.c`."""
+        return export.c(self._fitted(), **options)
+
     def to_json(self) -> str:
         """Model and parameters as versioned JSON; `treeml.load` reads it."""
         from treeml.estimators.load import write

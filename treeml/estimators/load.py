@@ -106,8 +106,10 @@ def loads(text: str) -> Any:
 
 def _without_certificate(model: ir.Model, extra: dict[str, Any]) -> Any:
     """An estimator that predicts, explains and exports with the model."""
-    from treeml.estimators import boosted, evolved, evolved_regressor, greedy
+    from treeml.estimators import boosted, evolved, evolved_regressor, greedy, routed
 
+    if isinstance(model, ir.RoutedModel) and "estimator" not in extra:
+        return routed.RoutedPredictor(model)
     kinds: dict[str, Any] = {
         kind.__name__: kind
         for kind in (

@@ -351,6 +351,10 @@ class ScorecardClassifierBase(ClassifierMixin, BaseEstimator):
         """An SQL expression or query; options (dialect, table, ...) of `treeml.export.sql`."""
         return export.sql(self._fitted_card(), **options)
 
+    def to_c(self, **options: Any) -> str:
+        """C functions; options of `treeml.export.c`."""
+        return export.c(self._fitted_card(), **options)
+
     def to_json(self) -> str:
         """Model, certificate and parameters as versioned JSON; `treeml.load` reads it."""
         from treeml.estimators.load import write

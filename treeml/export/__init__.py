@@ -1,5 +1,6 @@
 """Models written in other languages: IR in, text or object out."""
 
+from treeml.export.c import c
 from treeml.export.json import json
 from treeml.export.python import python
 from treeml.export.rules import rules
@@ -7,4 +8,4 @@ from treeml.export.sql import sql
 from treeml.export.text import sentences, text
 from treeml.export.timbertrek import timbertrek
 
-__all__ = ["json", "python", "rules", "sentences", "sql", "text", "timbertrek"]
+__all__ = ["c", "json", "python", "rules", "sentences", "sql", "text", "timbertrek"]

@@ -22,7 +22,7 @@ def statements(card: Scorecard, names: dict[int, str], proba: bool) -> list[ast.
     """One addition a term, in their order, and a return."""
     body = ast.parse("score = 0.0").body
     for term, points in zip(card.terms, card.points.tolist(), strict=True):
-        body.append(_addition(term, points, names[term.term.index]))
+        body.append(_addition(term, points, names))
     if proba:
         sign, intercept = "-" if card.intercept < 0 else "+", abs(float(card.intercept))
         logit = f"(score {sign} {intercept!r}) / {card.required_scale()!r}"
@@ -32,13 +32,13 @@ def statements(card: Scorecard, names: dict[int, str], proba: bool) -> list[ast.
     return body + ast.parse(end).body
 
 
-def _addition(term: Predicate | LinearTerm, points: int, name: str) -> ast.stmt:
-    value = ast.Name(name, ast.Load())
+def _addition(term: Predicate | LinearTerm, points: int, names: dict[int, str]) -> ast.stmt:
     amount: ast.expr = ast.Constant(abs(points))
     if isinstance(term, LinearTerm):
+        value = ast.Name(names[term.term.index], ast.Load())
         test: ast.expr = ast.Compare(value, [ast.Eq()], [value])  # not NaN
         amount = ast.BinOp(amount, ast.Mult(), value)
     else:
-        test = question(term, name)
+        test = question(term, names)
     operator = ast.Sub() if points < 0 else ast.Add()
     return ast.If(test, [ast.AugAssign(ast.Name("score", ast.Store()), operator, amount)], [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from treeml.ir import Model, RegressionTree, Tree, TreeEnsemble
+from treeml.ir import Model, RegressionTree, RoutedModel, Tree, TreeEnsemble
 from treeml.ir.predicate import number_text
 
 _ERRORS = {
@@ -34,7 +34,9 @@ def require_classes(model: Model) -> np.ndarray:
     """
     if isinstance(model, RegressionTree):
         raise ValueError("a regression tree predicts numbers: it has no probabilities")
-    return model.required_classes() if isinstance(model, TreeEnsemble) else model.classes
+    if isinstance(model, (TreeEnsemble, RoutedModel)):
+        return model.required_classes()
+    return model.classes
 
 
 def one_line(text: str) -> str:
@@ -78,8 +80,8 @@ def leaf_text(tree: Tree | RegressionTree, node: int, *, error: bool = True) -> 
             words += f", {_ERRORS[tree.criterion]} {value_text(tree.error[node])}"
         return f"{value_text(tree.value[node])} ({words})"
     name = one_line(str(tree.classes[tree.label[node]]))
-    if rows == 0:
-        return f"{name} (no rows)"
+    if rows == 0:  # a tree that was made without rows has none at its root either
+        return f"{name} (no rows)" if tree.rows[0] else name
     share = float(tree.counts[node, tree.label[node]]) / rows
     return f"{name} ({_percent(share)} % of {rows_text(rows)})"
 
@@ -96,17 +98,17 @@ def start_text(ensemble: TreeEnsemble) -> str:
     return f"Every class has a score, which starts at: {', '.join(starts)}; add {trees}."
 
 
-def meaning(ensemble: TreeEnsemble) -> str:
+def meaning(model: TreeEnsemble | RoutedModel) -> str:
     """A sentence on what the score predicts."""
-    if ensemble.classes is None:
-        power = "exp(score)" if ensemble.link == "log" else "the score"
+    if model.classes is None:
+        power = "exp(score)" if model.link == "log" else "the score"
         return f"The prediction is {power}."
-    if ensemble.link == "softmax":
+    if model.link == "softmax":
         return (
             "The class with the greatest score is predicted; probabilities are proportional to "
             "exp(score)."
         )
-    low, high = (one_line(str(name)) for name in ensemble.classes)
+    low, high = (one_line(str(name)) for name in model.classes)
     return (
         f"A score above 0 means {high}, otherwise {low}; the probability of {high} is "
         "1 / (1 + exp(-score))."

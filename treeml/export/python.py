@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Iterable
 
 from treeml._core.version import __version__
-from treeml.export import card_python, ensemble_python, tree_python
+from treeml.export import card_python, ensemble_python, routed_python, tree_python
 from treeml.export.outcome import classes_of, require_classes
-from treeml.export.python_syntax import scalar
-from treeml.ir import Model, Scorecard, TreeEnsemble
+from treeml.export.python_syntax import ADD_UP, scalar
+from treeml.ir import Model, RoutedModel, Scorecard, TreeEnsemble
 from treeml.ir.predicate import Term
 
 __all__ = ["python", "scalar"]
@@ -49,11 +49,12 @@ def python(model: Model, function: str = "predict", *, proba: bool = False) -> s
     the number of leaves, whatever the depth of the tree, and a prediction still asks only the
     questions of its path. An ensemble has one such function a tree within its own and adds up
     their values in order, as `TreeEnsemble.score` does; a scorecard adds up its points in the
-    order of its terms, as `Scorecard.score` does.
+    order of its terms, as `Scorecard.score` does. A routed model returns the sum of its expert; of
+    several numbers, a tuple.
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
     function : str, default="predict"
         Name of the function.
@@ -84,7 +85,10 @@ def python(model: Model, function: str = "predict", *, proba: bool = False) -> s
     if any(term.column.kind == "date" for term in used):
         body += ast.parse(_DAYS).body
     body += [ast.Assign([ast.Name(names[term.index], ast.Store())], _read(term)) for term in used]
-    body += _statements(model, names, proba)
+    statements = _statements(model, names, proba)
+    if any(isinstance(n, ast.Name) and n.id == "add_up" for s in statements for n in ast.walk(s)):
+        body += ast.parse(ADD_UP).body
+    body += statements
     arguments = ast.arguments(
         posonlyargs=[], args=[ast.arg("row")], kwonlyargs=[], kw_defaults=[], defaults=[]
     )
@@ -98,8 +102,10 @@ def _asked(model: Model) -> tuple[set[Term], Iterable[str]]:
     if isinstance(model, Scorecard):
         return card_python.terms(model), card_python.LOCAL_NAMES
     if isinstance(model, TreeEnsemble):
-        return ensemble_python.terms(model), ensemble_python.local_names(model)
-    return tree_python.terms(model), ()
+        return ensemble_python.terms(model), {"add_up", *ensemble_python.local_names(model)}
+    if isinstance(model, RoutedModel):
+        return routed_python.terms(model), routed_python.LOCAL_NAMES
+    return tree_python.terms(model), ("add_up",)
 
 
 def _statements(model: Model, names: dict[int, str], proba: bool) -> list[ast.stmt]:
@@ -107,6 +113,8 @@ def _statements(model: Model, names: dict[int, str], proba: bool) -> list[ast.st
         return card_python.statements(model, names, proba)
     if isinstance(model, TreeEnsemble):
         return ensemble_python.statements(model, names, proba)
+    if isinstance(model, RoutedModel):
+        return routed_python.statements(model, names, proba)
     return tree_python.statements(model, names, proba)
 
 

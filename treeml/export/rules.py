@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treeml.export.outcome import one_line
-from treeml.ir import Model, RegressionTree, Scorecard, Tree, TreeEnsemble
-from treeml.ir.predicate import LinearTerm, Predicate, Term, number_text
+from treeml.ir import Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
+from treeml.ir.predicate import LinearTerm, Predicate, Term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ def rules(model: Model) -> pd.DataFrame:
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
 
     Returns
@@ -40,6 +40,9 @@ def rules(model: Model) -> pd.DataFrame:
         Of an ensemble: ``tree`` (from 1), ``class`` where there are more than two, ``rule``,
         ``value`` (what the leaf adds to the score), ``rows``, ``depth`` and ``leaf``.
 
+        Of a routed model: ``rule``, ``expert`` (as `RoutedModel.route` counts them), ``says`` (its
+        sums in words), and of a tree ``rows``, ``depth`` and ``leaf``.
+
         Of a scorecard: ``term`` (in words), ``column``, ``points`` and ``per_unit`` (whether the
         points are times the value of the column).
     """
@@ -47,6 +50,10 @@ def rules(model: Model) -> pd.DataFrame:
 
     if isinstance(model, Scorecard):
         return pd.DataFrame(_card_columns(model)).astype({"per_unit": bool})
+    if isinstance(model, RoutedModel):
+        from treeml.export import routed_text  # which reads `conditions`
+
+        return pd.DataFrame(routed_text.rule_columns(model))
     if isinstance(model, TreeEnsemble):
         return pd.DataFrame(_ensemble_columns(model))
     return pd.DataFrame(_leaf_columns(model, _predictions(model)))
@@ -224,7 +231,7 @@ def _texts(answers: list[Answer]) -> list[str]:
         if low.term.column.kind == "number":
             unit = f" {low.term.column.unit}" if low.term.column.unit else ""
             missing = "" if above or not low.term.column.missing else " or missing"
-            between = f"{number_text(low.value)} < {low.term.name} <= {number_text(high.value)}"
+            between = f"{low.threshold_text()} < {low.term.name} <= {high.threshold_text()}"
             return [f"{between}{unit}{missing}"]
     *levels, (last, yes) = answers
     if levels and last.test == "is missing" and not any([yes, *(answer for _, answer in levels)]):

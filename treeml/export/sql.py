@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from treeml.export import card_sql, ensemble_sql, tree_sql
+from treeml.export import card_sql, ensemble_sql, routed_sql, tree_sql
 from treeml.export.outcome import require_classes
 from treeml.export.sql_syntax import identifier
-from treeml.ir import Model, Scorecard, TreeEnsemble
+from treeml.ir import Model, RoutedModel, Scorecard, TreeEnsemble
 
 if TYPE_CHECKING:
     from sqlglot import Generator, exp
@@ -45,6 +45,9 @@ def sql(
     names and takes the greatest. A database that adds decimals or in another order may differ in
     the last digits.
 
+    A routed model is the CASE of its tree with the sum of an expert at each leaf; linear scores of
+    a router get their names in a scalar subquery. A model of several numbers gives a column each.
+
     Thresholds are decimals that every reader turns into the same float64: plain (``41.5``) where
     they are exact in binary, elsewhere with an exponent (``0.1E0``), which databases read as a
     double, whereas ``0.1`` is a DECIMAL. Dates are compared with DATE or TIMESTAMP values.
@@ -55,7 +58,7 @@ def sql(
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
     dialect : str, default="duckdb"
         Any dialect of sqlglot, such as "sqlite", "postgres", "bigquery", "snowflake" or "tsql".
@@ -63,7 +66,8 @@ def sql(
         Name of a table, with or without its schema ("main.customers"). None gives the expression
         alone. Names are always quoted.
     column_alias : str, default="prediction"
-        Name of the new column; with ``proba`` followed by ``_<class>``.
+        Name of the new column; with ``proba`` followed by ``_<class>``, of a model of several
+        numbers by ``_<position>``.
     proba : bool, default=False
         One column a class with its probability instead of the class; without ``table`` these are
         named expressions separated by commas.
@@ -91,9 +95,10 @@ def sql(
         raise ValueError(f"dialect {dialect!r} is not one of {', '.join(known)}")
     classes = require_classes(model).tolist() if proba else []
     values = _values(model, dialect, proba=proba, nan_values=nan_values)
-    if table is None and not proba:
+    if table is None and len(values) == 1 and not proba:
         return _written(values[0], dialect)
-    names = [f"{column_alias}_{c}" for c in classes] if proba else [column_alias]
+    several = classes if proba else range(len(values))
+    names = [f"{column_alias}_{c}" for c in several] if proba or len(values) > 1 else [column_alias]
     columns = [
         exp.alias_(value, identifier(name), copy=False)
         for value, name in zip(values, names, strict=True)
@@ -110,6 +115,8 @@ def _values(model: Model, dialect: str, *, proba: bool, nan_values: bool) -> lis
         return card_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
     if isinstance(model, TreeEnsemble):
         return ensemble_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
+    if isinstance(model, RoutedModel):
+        return routed_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
     return tree_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
 
 

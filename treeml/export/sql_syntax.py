@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from treeml.export.python_syntax import scalar
-from treeml.ir.predicate import Predicate, Term
+from treeml.ir.predicate import LinearForm, Predicate, Term
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 MOST_LOGIT = 700.0  # a double holds exp(709) and exp(-708)
 
 __all__ = [
-    "MOST_LOGIT", "bracketed", "conditions", "constant", "counted", "greatest", "identifier",
-    "least", "logistic", "number", "quotient",
+    "MOST_LOGIT", "bracketed", "conditions", "constant", "counted", "first_greatest", "greatest",
+    "identifier", "least", "linear_sum", "logistic", "number", "quotient",
 ]  # fmt: skip
 
 # How a float column that stores NaN compares. Elsewhere NaN cannot be stored or is not portable.
@@ -40,6 +41,8 @@ def conditions(predicate: Predicate, dialect: str, nan_values: bool) -> list[exp
     """Conditions, all of which are true exactly where the answer is yes."""
     from sqlglot import exp
 
+    if isinstance(predicate.term, LinearForm):
+        return [_of_form(predicate, predicate.term, dialect, nan_values)]
     kind = predicate.term.column.kind
     nan_values &= predicate.term.column.numeric
 
@@ -89,6 +92,69 @@ def counted(term: Term, points: int, dialect: str, nan_values: bool) -> exp.Expr
     else:
         return exp.Coalesce(this=value, expressions=[nothing])
     return exp.Case(ifs=[exp.If(this=known, true=value)], default=nothing)
+
+
+def linear_sum(
+    start: float | None,
+    products: Iterable[tuple[Term, float]],
+    dialect: str,
+    nan_values: bool,
+) -> exp.Expr:
+    """A start and columns as doubles times weights, added in their order; NULL for NaN.
+
+    Where the start is None there is at least one product.
+    """
+    from sqlglot import exp
+
+    total = None if start is None else constant(float(start), dialect)
+    for term, weight in products:
+        column = exp.cast(exp.Column(this=identifier(term.name)), "double")
+        size = weight if total is None else abs(weight)
+        product = exp.Mul(this=constant(float(size), dialect), expression=column)
+        if total is None:
+            total = product
+        elif weight < 0:
+            total = exp.Sub(this=total, expression=product)
+        else:
+            total = exp.Add(this=total, expression=product)
+    assert total is not None
+    if nan_values and dialect in _NAN_IS_GREATEST and not isinstance(total, (exp.Literal, exp.Neg)):
+        return exp.Nullif(this=total, expression=_nan())
+    return total
+
+
+def _of_form(predicate: Predicate, form: LinearForm, dialect: str, nan_values: bool) -> exp.Expr:
+    """The question of a linear form."""
+    from sqlglot import exp
+
+    def total(nan_values: bool = nan_values) -> exp.Expr:
+        return linear_sum(None, zip(form.terms, form.weights, strict=True), dialect, nan_values)
+
+    if predicate.test == "is missing":
+        null = exp.Is(this=bracketed(total()), expression=exp.Null())
+        if nan_values and dialect in _NAN_IS_UNEQUAL:
+            unequal = exp.NEQ(this=bracketed(total()), expression=bracketed(total()))
+            return exp.or_(null, unequal, copy=False)
+        return null
+    right = number(float(predicate.value))
+    if predicate.test == "<=":  # no NaN is below a number
+        return exp.LTE(this=total(False), expression=right)
+    return exp.GT(this=total(), expression=right)
+
+
+def first_greatest(names: Sequence[exp.Expr], values: Sequence[exp.Expr]) -> exp.Expr:
+    """The value that stands for the greatest name, the first of several and where one is NULL."""
+    from sqlglot import exp
+
+    every = range(len(names))
+    lines = []
+    for k in every[1:]:
+        kinds = [exp.GT if j < k else exp.GTE for j in every]
+        tests = [
+            kinds[j](this=names[k].copy(), expression=names[j].copy()) for j in every if j != k
+        ]
+        lines.append(exp.If(this=exp.and_(*tests, copy=False), true=values[k]))
+    return exp.Case(ifs=lines, default=values[0]) if lines else values[0]
 
 
 def logistic(logit: exp.Expr, dialect: str, second: bool, may_overflow: bool) -> exp.Expr:

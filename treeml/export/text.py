@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from treeml.export import card_text
+from treeml.export import card_text, routed_text
 from treeml.export.outcome import leaf_text, meaning, one_line, start_text
 from treeml.export.rules import conditions
-from treeml.ir import Model, RegressionTree, Scorecard, Tree, TreeEnsemble
+from treeml.ir import Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
 
 MISSING_RULE = (
     "A missing value, or a level not seen in training, answers no to every question except "
@@ -20,13 +20,14 @@ def text(model: Model) -> str:
 
     Every leaf of a tree stands with class, rows and share of that class, or with its number, rows
     and mean loss. An ensemble is its trees one after the other, with where the score starts, what
-    each leaf adds, and what the score means. A card has one line a term with its points, those
+    each leaf adds, and what the score means. A routed model has at every leaf what its expert says,
+    numbers to six digits. A card has one line a term with its points, those
     over one column together; then how many points mean the second class, and the table from score
     to risk with the training rows at each score.
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble or Scorecard
+    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
 
     Returns
@@ -37,6 +38,8 @@ def text(model: Model) -> str:
     """
     if isinstance(model, Scorecard):
         return card_text.text(model)
+    if isinstance(model, RoutedModel):
+        return "\n".join(routed_text.lines(model))
     if isinstance(model, TreeEnsemble):
         lines = _ensemble_lines(model)
         asks = any(tree.n_nodes > 1 for tree in model.trees)
@@ -45,7 +48,7 @@ def text(model: Model) -> str:
     return "\n".join([*lines, "", MISSING_RULE] if asks else lines)
 
 
-def sentences(model: Tree | RegressionTree | TreeEnsemble) -> list[str]:
+def sentences(model: Tree | RegressionTree | TreeEnsemble | RoutedModel) -> list[str]:
     """One sentence a leaf, in depth-first order, with the conditions of its path merged.
 
     Conditions on one column become one: "25 < age <= 41". The rows that a sentence speaks of are
@@ -54,7 +57,7 @@ def sentences(model: Tree | RegressionTree | TreeEnsemble) -> list[str]:
 
     Parameters
     ----------
-    model : Tree, RegressionTree or TreeEnsemble
+    model : Tree, RegressionTree, TreeEnsemble or RoutedModel
         The model.
 
     Returns
@@ -62,7 +65,8 @@ def sentences(model: Tree | RegressionTree | TreeEnsemble) -> list[str]:
     list of str
         Such as "If age <= 41 and (income > 410 or missing), then bad (70 % of 120 rows)." For an
         ensemble the first sentence says where the score starts, the last one what it means, and
-        the others begin with the number of their tree.
+        the others begin with the number of their tree. A routed model whose router has scores
+        gives a sentence an expert.
 
     Raises
     ------
@@ -71,6 +75,8 @@ def sentences(model: Tree | RegressionTree | TreeEnsemble) -> list[str]:
     """
     if isinstance(model, Scorecard):
         raise ValueError("a scorecard has no leaves to make sentences of: use text")
+    if isinstance(model, RoutedModel):
+        return routed_text.sentences(model)
     if not isinstance(model, TreeEnsemble):
         return [f"{line[0].upper()}{line[1:]}." for line in _clauses(model)]
     out = [start_text(model)]

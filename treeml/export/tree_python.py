@@ -16,7 +16,8 @@ __all__ = ["early_returns", "statements", "terms"]
 
 def terms(tree: TreeNodes) -> set[Term]:
     """What some node asks about."""
-    return {tree.predicates[i].term for i in np.unique(tree.predicate) if i >= 0}
+    asked = (tree.predicates[i].term for i in np.unique(tree.predicate) if i >= 0)
+    return {part for term in asked for part in term.parts}
 
 
 def statements(tree: Tree | RegressionTree, names: dict[int, str], proba: bool) -> list[ast.stmt]:
@@ -53,7 +54,7 @@ def early_returns(
         inside, after = (yes, no) if nesting[yes] <= nesting[no] else (no, yes)
         nesting[node] = max(nesting[inside] + 1, nesting[after])
         predicate = tree.predicates[tree.predicate[node]]
-        test = question(predicate, names[predicate.term.index])
+        test = question(predicate, names)
         if inside == no:
             test = ast.UnaryOp(ast.Not(), test)
         statements = last_first.pop(after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_NESTED = 9  # T-SQL allows ten levels, one of which compares the score
 
-__all__ = ["case", "columns", "compact_case"]
+__all__ = ["case", "columns", "compact_case", "first_match"]
 
 
 def columns(
@@ -31,11 +31,18 @@ def columns(
 
 def case(tree: TreeNodes, values: np.ndarray, dialect: str, nan_values: bool) -> exp.Expr:
     """First match over the leaves in depth-first order, yes first, by their yes answers alone."""
+    return first_match(tree, lambda leaf: constant(values[leaf], dialect), dialect, nan_values)
+
+
+def first_match(
+    tree: TreeNodes, value_of: Callable[[int], exp.Expr], dialect: str, nan_values: bool
+) -> exp.Expr:
+    """`case` with an expression of its own for every leaf."""
     from sqlglot import exp
 
     lines: list[exp.If] = []
     for leaf, path in tree.paths():
-        value = constant(values[leaf], dialect)
+        value = value_of(leaf)
         questions = _tightest([predicate for predicate, answer in path if answer])
         if not questions:
             return exp.Case(ifs=lines, default=value) if lines else value

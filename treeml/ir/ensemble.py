@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.special import expit
 
 from treeml._core.table import ColumnType, Table
+from treeml.ir.links import logistic_proba, softmax_proba
 from treeml.ir.predicate import Predicate
 from treeml.ir.regression_tree import RegressionTree
 
@@ -173,9 +173,8 @@ class TreeEnsemble:
         """
         self.required_classes()
         if self.link == "logistic":
-            return np.column_stack([expit(-score[:, 0]), expit(score[:, 0])])
-        odds = np.exp(score - score.max(axis=1, keepdims=True))
-        return odds / odds.sum(axis=1, keepdims=True)
+            return logistic_proba(score[:, 0])
+        return softmax_proba(score)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; trees name their predicates by position in one shared table."""

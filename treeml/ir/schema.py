@@ -7,6 +7,7 @@ from typing import Any
 
 from treeml.ir.ensemble import TreeEnsemble
 from treeml.ir.regression_tree import RegressionTree
+from treeml.ir.routed_model import RoutedModel
 from treeml.ir.scorecard import Scorecard
 from treeml.ir.tree import Tree
 
@@ -14,10 +15,11 @@ SCHEMA_VERSION = 1
 
 __all__ = ["SCHEMA_VERSION", "Model", "dump", "load"]
 
-Model = Tree | RegressionTree | TreeEnsemble | Scorecard
+Model = Tree | RegressionTree | TreeEnsemble | Scorecard | RoutedModel
 
 _KINDS = {
     "regression_tree": RegressionTree,
+    "routed_model": RoutedModel,
     "scorecard": Scorecard,
     "tree": Tree,
     "tree_ensemble": TreeEnsemble,

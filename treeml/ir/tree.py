@@ -51,10 +51,15 @@ class Tree(TreeNodes):
 
     @property
     def node_proba(self) -> np.ndarray:
-        """Class probabilities of every node, shape (n_nodes, n_classes)."""
+        """Class probabilities of every node, shape (n_nodes, n_classes).
+
+        A tree that was made without rows is sure of its labels.
+        """
         weighted = self.counts * self.class_weight
         nothing = weighted.sum(axis=1) == 0  # only classes of weight 0, or no rows
         weighted[nothing] = self.counts[nothing]
+        if not self.counts[0].any():  # made without rows
+            weighted = np.eye(len(self.classes))[self.label]
         weighted[weighted.sum(axis=1) == 0] = 1.0
         return weighted / weighted.sum(axis=1, keepdims=True)
 

@@ -1,23 +1,26 @@
-"""Trees as flat arrays of intervals, and tables as the columns of doubles that they ask of."""
+"""Trees as flat arrays of intervals, and tables as the columns of doubles that they ask of.
+
+Linear forms are further columns behind those of the table, made in native code.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from treeml._core.table import Column, ColumnType, Table
-from treeml.ir import Predicate, TreeNodes
+from treeml.ir import LinearForm, LinearMap, Predicate, TreeNodes
 
 _NODE = np.dtype(
     [("low", "f8"), ("high", "f8"), ("column", "i4"), ("no", "i4"), ("yes", "i4"), ("set", "i4")]
 )
 _UNSEEN = -1.0
 
-__all__ = ["FlatTrees"]
+__all__ = ["FlatSums", "FlatTrees"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,6 +39,34 @@ class _Asked:
         return np.fromiter(found, np.float64, len(column.values))
 
 
+Products = Sequence[tuple[int, float]]
+
+
+class FlatSums:
+    """Sums of a start and weighted columns, one behind the other, as native code reads them.
+
+    Parameters
+    ----------
+    sums : iterable of (float, sequence of (int, float))
+        Start, and column and weight of each product in the order of the sum.
+    position : dict of int -> int
+        Where each column stands among those that native code gets.
+    """
+
+    def __init__(self, sums: Iterable[tuple[float, Products]], position: dict[int, int]) -> None:
+        parts = list(sums)
+        sizes = [len(products) for _, products in parts]
+        every = [product for _, products in parts for product in products]
+        self.start = np.array([start for start, _ in parts], dtype=np.float64)
+        self.first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        self.column = np.array([position[j] for j, _ in every], dtype=np.int32)
+        self.weight = np.array([weight for _, weight in every], dtype=np.float64)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        return self.start, self.first, self.column, self.weight
+
+
 class FlatTrees:
     """Trees over the same columns in the form that the native prediction reads.
 
@@ -47,17 +78,35 @@ class FlatTrees:
     Parameters
     ----------
     trees : sequence of TreeNodes
-        At least one.
+        Their forms become columns behind those of the table.
+    scores : LinearMap or None, default=None
+        Further sums, the last columns.
+    read : sequence of int, default=()
+        Columns that are needed besides those that trees and scores ask of.
     """
 
-    def __init__(self, trees: Sequence[TreeNodes]) -> None:
-        self._asked = _asked(trees)
+    def __init__(
+        self,
+        trees: Sequence[TreeNodes],
+        scores: LinearMap | None = None,
+        read: Sequence[int] = (),
+    ) -> None:
+        linear = [] if scores is None else scores.read.tolist()
+        self._asked = _asked(trees, [*linear, *read])
+        self.position = {index: asked.position for index, asked in self._asked.items()}
+        forms = _forms(trees)
+        self._place = {form: len(self._asked) + k for k, form in enumerate(forms)}
+        sums: list[tuple[float, Products]] = [(0.0, _products(form)) for form in forms]
+        if scores is not None:
+            starts = scores.intercept.tolist()
+            sums += [(starts[k], scores.products(k)) for k in range(scores.n_outputs)]
+        self.sums = FlatSums(sums, self.position)
         self._words: list[np.ndarray] = []
         self._intervals: dict[Predicate, tuple[float, float, int, bool, int]] = {}
         sizes = [tree.n_nodes for tree in trees]
-        self.root = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+        self.root = (np.cumsum(sizes) - sizes).astype(np.int32)
         parts = [self._nodes(tree, root) for tree, root in zip(trees, self.root, strict=True)]
-        self.nodes = np.concatenate(parts)
+        self.nodes = np.concatenate(parts) if parts else np.empty(0, dtype=_NODE)
         self.sets = np.array([(part["set"] >= 0).any() for part in parts], dtype=np.uint8)
         self.words = np.concatenate([np.empty(0, np.uint64), *self._words])
 
@@ -91,8 +140,7 @@ class FlatTrees:
         return known
 
     def _new_interval(self, predicate: Predicate) -> tuple[float, float, int, bool, int]:
-        asked = self._asked[predicate.term.index]
-        at, value = asked.position, predicate.value
+        at, value = self._column(predicate), predicate.value
         if predicate.test == "is missing":
             return -math.inf, math.inf, at, True, -1
         if predicate.test == "<=":
@@ -100,13 +148,19 @@ class FlatTrees:
         if predicate.test == ">":
             above = math.nan if value == math.inf else math.nextafter(value, math.inf)
             return above, math.inf, at, False, -1
-        codes = sorted({int(asked.codes[level]) for level in value})
+        known = self._asked[predicate.term.index].codes
+        codes = sorted({int(known[level]) for level in value})
         if not codes:
             return math.nan, math.nan, at, False, -1
         low, high = codes[0], codes[-1]
         if high - low + 1 == len(codes):
             return low, high, at, False, -1
         return low, high, at, False, self._add_set(codes)
+
+    def _column(self, predicate: Predicate) -> int:
+        """Where the column, or the sum, that the question is about stands."""
+        term = predicate.term
+        return self._place[term] if isinstance(term, LinearForm) else self.position[term.index]
 
     def _add_set(self, codes: list[int]) -> int:
         """Words with the bits of the codes; returns where they stand among all words."""
@@ -117,20 +171,31 @@ class FlatTrees:
         return at
 
 
-def _asked(trees: Sequence[TreeNodes]) -> dict[int, _Asked]:
-    """The columns that the trees ask of, by their index in the table, ascending."""
-    levels: dict[int, dict[object, None]] = {}
+def _forms(trees: Sequence[TreeNodes]) -> list[LinearForm]:
+    """The distinct linear forms that the trees ask of, in order of first appearance."""
+    terms = (predicate.term for tree in trees for predicate in tree.predicates)
+    return list(dict.fromkeys(term for term in terms if isinstance(term, LinearForm)))
+
+
+def _products(form: LinearForm) -> list[tuple[int, float]]:
+    """Column and weight of every product."""
+    return [(term.index, weight) for term, weight in zip(form.terms, form.weights, strict=True)]
+
+
+def _asked(trees: Sequence[TreeNodes], read: Sequence[int]) -> dict[int, _Asked]:
+    """The columns that are asked of or read, by their index in the table, ascending."""
+    levels: dict[int, dict[object, None]] = {index: {} for index in read}
     columns: dict[int, ColumnType] = {}
     for tree in trees:
         for predicate in tree.predicates:
-            index = predicate.term.index
-            columns[index] = predicate.term.column
-            found = levels.setdefault(index, {})
-            if predicate.test == "in":
-                found.update(dict.fromkeys(predicate.value))
+            for term in predicate.term.parts:
+                columns[term.index] = term.column
+                found = levels.setdefault(term.index, {})
+                if predicate.test == "in":
+                    found.update(dict.fromkeys(predicate.value))
     return {
-        index: _Asked(position, _codes(columns[index], levels[index]))
-        for position, index in enumerate(sorted(columns))
+        index: _Asked(position, _codes(columns[index], found) if index in columns else {})
+        for position, (index, found) in enumerate(sorted(levels.items()))
     }
 
 

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from treeml.ir import RegressionTree, Tree, TreeNodes
+from treeml.ir import RegressionTree, RoutedModel, RoutingTree, Tree, TreeNodes
 from treeml.report.leaf import Leaves, leaves_of
 from treeml.report.lettering import amount, class_colour, clean, palette_css, percent, wrap
 
@@ -41,13 +41,14 @@ class _Box:
     y: float = 0.0
 
 
-def _measure(tree: Tree | RegressionTree, leaves: Leaves) -> list[_Box]:
+def _measure(tree: Tree | RegressionTree | RoutingTree, leaves: Leaves) -> list[_Box]:
     boxes = []
     for node in range(tree.n_nodes):
         if tree.predicate[node] >= 0:
             text = tree.predicates[tree.predicate[node]].text()
             lines = wrap(text, INNER_WIDTH - 2 * PAD, strong=True)
-            below, width, bar = [f"{amount(tree.rows[node])} rows"], INNER_WIDTH, 0
+            below = [f"{amount(tree.rows[node])} rows"] if tree.rows[0] > 0 else []
+            width, bar = INNER_WIDTH, 0
         else:
             lines = wrap(leaves.name(node), LEAF_WIDTH - 40, True, 2)
             below, width, bar = wrap(leaves.rate(node), LEAF_WIDTH - 28, False, 2), LEAF_WIDTH, 8
@@ -86,7 +87,7 @@ def _place(tree: TreeNodes, boxes: list[_Box], top: float) -> tuple[float, float
     return max(box.x + box.width for box in boxes) + 2, float(extent[0, 1]) + 2
 
 
-def _edges(tree: Tree | RegressionTree, boxes: list[_Box]) -> list[str]:
+def _edges(tree: Tree | RegressionTree | RoutingTree, boxes: list[_Box]) -> list[str]:
     rows = tree.rows
     out = []
     for node in np.flatnonzero(tree.predicate >= 0):
@@ -143,14 +144,18 @@ def _node(tree: TreeNodes, node: int, box: _Box, leaves: Leaves) -> list[str]:
 
 
 def tree_svg(
-    tree: Tree | RegressionTree, *, title: str = "Decision tree", legend: bool = True
+    tree: Tree | RegressionTree | RoutedModel,
+    *,
+    title: str = "Decision tree",
+    legend: bool = True,
 ) -> str:
     """Inline SVG of a tree; text stays text, colours are CSS variables with fallbacks.
 
     Parameters
     ----------
-    tree : Tree or RegressionTree
-        The model. Meant for up to about 16 leaves; larger ones only grow taller and wider.
+    tree : Tree, RegressionTree or RoutedModel
+        The model; of a routed one, whose router is a tree, the leaves show what their experts say.
+        Meant for up to about 16 leaves; larger ones only grow taller and wider.
     title : str, default="Decision tree"
         Name of the picture for screen readers and as a tooltip.
     legend : bool, default=True
@@ -173,24 +178,33 @@ def tree_svg(
     bars from 0, darker the greater they are among the leaves.
     """
     payload = leaves_of(tree)
-    boxes = _measure(tree, payload)
-    width, height = _place(tree, boxes, 30.0 if legend else 2.0)
     uid = "tm" + hashlib.sha256(repr(tree.to_dict()).encode()).hexdigest()[:10]
-    leaves = "one leaf" if tree.n_leaves == 1 else f"{tree.n_leaves} leaves"
+    nodes = _nodes(tree)
+    boxes = _measure(nodes, payload)
+    width, height = _place(nodes, boxes, 30.0 if legend else 2.0)
+    leaves = "one leaf" if nodes.n_leaves == 1 else f"{nodes.n_leaves} leaves"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="tm-svg" role="img" '
         f'aria-labelledby="{uid}t {uid}d" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" '
         f'style="width:100%;max-width:{width:.0f}px;min-width:{0.75 * width:.0f}px">',
         f'<title id="{uid}t">{escape(clean(title))}</title>',
-        f'<desc id="{uid}d">{escape(_description(tree, leaves, payload))}</desc>',
+        f'<desc id="{uid}d">{escape(_description(nodes, leaves, payload))}</desc>',
         f"<style>{_STYLE}</style>",
         *(payload.legend(INNER_WIDTH + GAP_X + LEAF_WIDTH) if legend else []),
-        *_edges(tree, boxes),
+        *_edges(nodes, boxes),
     ]
     for node, box in enumerate(boxes):
-        parts += _node(tree, node, box, payload)
+        parts += _node(nodes, node, box, payload)
     return "\n".join([*parts, "</svg>"])
+
+
+def _nodes(tree: Tree | RegressionTree | RoutedModel) -> Tree | RegressionTree | RoutingTree:
+    """The nodes to draw."""
+    if not isinstance(tree, RoutedModel):
+        return tree
+    assert isinstance(tree.router, RoutingTree)  # or it has no leaves
+    return tree.router
 
 
 def _description(tree: TreeNodes, leaves: str, payload: Leaves) -> str:
@@ -202,12 +216,12 @@ def _description(tree: TreeNodes, leaves: str, payload: Leaves) -> str:
     return clean(f"A decision tree with {leaves}. {'; '.join(ways)}.")
 
 
-def tree_html(tree: Tree | RegressionTree, *, title: str = "Decision tree") -> str:
+def tree_html(tree: Tree | RegressionTree | RoutedModel, *, title: str = "Decision tree") -> str:
     """A self-contained snippet for notebooks: the picture on its own ground, light or dark.
 
     Parameters
     ----------
-    tree : Tree or RegressionTree
+    tree : Tree, RegressionTree or RoutedModel
         The model.
     title : str, default="Decision tree"
         Name of the picture.

@@ -7,7 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from treeml.ir import RegressionTree, Tree
+from treeml.export.outcome import rows_text
+from treeml.export.routed_text import expert_text
+from treeml.ir import RegressionTree, RoutedModel, RoutingTree, Tree
 from treeml.report.lettering import (
     N_COLOURS,
     amount,
@@ -18,7 +20,7 @@ from treeml.report.lettering import (
     wrap,
 )
 
-__all__ = ["ClassLeaves", "Leaves", "ValueLeaves", "leaves_of"]
+__all__ = ["ClassLeaves", "Leaves", "RoutedLeaves", "ValueLeaves", "leaves_of"]
 
 
 class Leaves(Protocol):
@@ -49,7 +51,7 @@ class Leaves(Protocol):
         ...
 
 
-def leaves_of(tree: Tree | RegressionTree) -> Leaves:
+def leaves_of(tree: Tree | RegressionTree | RoutedModel) -> Leaves:
     """The leaves of a kind of tree.
 
     Raises
@@ -61,6 +63,8 @@ def leaves_of(tree: Tree | RegressionTree) -> Leaves:
         return ClassLeaves(tree)
     if isinstance(tree, RegressionTree):
         return ValueLeaves(tree)
+    if isinstance(tree, RoutedModel) and isinstance(tree.router, RoutingTree):
+        return RoutedLeaves(tree, tree.router)
     raise ValueError(
         f"a {type(tree).__name__} has no picture as one tree; draw one of its trees, if it has any"
     )
@@ -158,6 +162,33 @@ class ValueLeaves:
         """Where the value stands between the least and the greatest of the leaves: 0 to 1."""
         span = self.greatest / 2 - self.least / 2
         return float((self.tree.value[node] / 2 - self.least / 2) / span) if span > 0 else 1.0
+
+
+class RoutedLeaves:
+    """The sum that the expert of the leaf predicts with, coloured by the expert."""
+
+    def __init__(self, model: RoutedModel, router: RoutingTree) -> None:
+        self.model, self.router = model, router
+
+    def name(self, node: int) -> str:
+        return expert_text(self.model, int(self.router.expert[node]))
+
+    def rate(self, node: int) -> str:
+        rows = float(self.router.rows[node])
+        known = f", {rows_text(rows)}" if self.router.rows[0] > 0 else ""
+        return f"expert {self.router.expert[node]}{known}"
+
+    def words(self, node: int) -> str:
+        return f"{self.name(node)}, {self.rate(node)}"
+
+    def fill(self, node: int) -> str:
+        return f"fill:{class_colour(int(self.router.expert[node]))}"
+
+    def bar(self, node: int, x: float, y: float, width: float, height: float) -> list[str]:
+        return []
+
+    def legend(self, width: float) -> list[str]:
+        return []
 
 
 def _number(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from treeml.ir import RegressionTree, Tree
+from treeml.ir import RegressionTree, RoutedModel, Tree
 from treeml.report.drawing import tree_html, tree_svg
 
 __all__ = ["TreePicture"]
@@ -17,11 +17,11 @@ class TreePicture:
 
     Parameters
     ----------
-    tree : Tree or RegressionTree
+    tree : Tree, RegressionTree or RoutedModel
     title : str
     """
 
-    tree: Tree | RegressionTree
+    tree: Tree | RegressionTree | RoutedModel
     title: str = "Decision tree"
 
     @property

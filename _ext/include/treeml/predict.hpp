@@ -22,6 +22,17 @@ struct StridedColumn {
     std::ptrdiff_t stride;
 };
 
+// Sums of a start and weighted columns. Sum k has the products [first[k], first[k + 1]), which are added in their
+// order; this file is compiled without contraction to fused operations, so that each is rounded as it is elsewhere.
+struct FlatSums {
+    const double* start;
+    const std::int32_t* first;
+    const std::int32_t* column;
+    const double* weight;
+    int n;
+};
+
+// Sums are columns too, behind those that are given.
 struct FlatTrees {
     const FlatNode* nodes;
     const std::uint64_t* words;  // of the sets
@@ -29,6 +40,7 @@ struct FlatTrees {
     const std::uint8_t* sets;    // whether some node of the tree has a set
     int n_trees, n_columns;
     const StridedColumn* columns;
+    FlatSums sums;
 };
 
 constexpr int kBlockRows = 128, kLockstep = 8;
@@ -69,7 +81,19 @@ inline void leaves_of_block(const FlatTrees& trees, int tree, const double* bloc
         descend<false>(trees.nodes, trees.words, trees.root[tree], block, leaf);
 }
 
-// Copies rows [first, first + n) of all columns; what is left of the block keeps its old values.
+// The sums of n rows, each in a column of its own from `out` on.
+inline void add_up(const FlatSums& sums, const double* block, int n, double* out) {
+    for (int k = 0; k < sums.n; ++k, out += kBlockRows) {
+        std::fill(out, out + n, sums.start[k]);
+        for (std::int32_t at = sums.first[k]; at < sums.first[k + 1]; ++at) {
+            const double* from = block + std::ptrdiff_t(sums.column[at]) * kBlockRows;
+            const double weight = sums.weight[at];
+            for (int r = 0; r < n; ++r) out[r] += weight * from[r];
+        }
+    }
+}
+
+// Copies rows [first, first + n) of all columns and makes the sums; what is left of the block keeps its old values.
 inline void fill_block(const FlatTrees& trees, std::int64_t first, int n, double* block) {
     for (int c = 0; c < trees.n_columns; ++c) {
         const StridedColumn& column = trees.columns[c];
@@ -77,6 +101,7 @@ inline void fill_block(const FlatTrees& trees, std::int64_t first, int n, double
         double* to = block + std::ptrdiff_t(c) * kBlockRows;
         for (int r = 0; r < n; ++r) to[r] = *reinterpret_cast<const double*>(from + r * column.stride);
     }
+    add_up(trees.sums, block, n, block + std::ptrdiff_t(trees.n_columns) * kBlockRows);
 }
 
 // Leaf of every row in the first tree.
@@ -107,6 +132,44 @@ struct ScoreBlock {
     }
 };
 
+// Which of the sums is the greatest, the first of several; 0 where one is NaN.
+struct GreatestBlock {
+    std::int32_t* out;
+
+    void operator()(const FlatTrees& trees, const double* block, std::int64_t first, int n) const {
+        const double* sums = block + std::ptrdiff_t(trees.n_columns) * kBlockRows;
+        for (int r = 0; r < n; ++r) {
+            std::int32_t greatest = 0;
+            bool known = true;
+            for (int k = 0; k < trees.sums.n; ++k) {
+                const double sum = sums[std::ptrdiff_t(k) * kBlockRows + r];
+                known &= sum == sum;
+                if (sum > sums[std::ptrdiff_t(greatest) * kBlockRows + r]) greatest = k;
+            }
+            out[first + r] = known ? greatest : 0;
+        }
+    }
+};
+
+// The outputs of each row's expert; expert e has the sums [e * n_outputs, (e + 1) * n_outputs).
+struct ExpertBlock {
+    FlatSums experts;
+    const std::int32_t* expert;  // of every row
+    int n_outputs;
+    double* out;
+
+    void operator()(const FlatTrees&, const double* block, std::int64_t first, int n) const {
+        for (int r = 0; r < n; ++r)
+            for (int o = 0; o < n_outputs; ++o) {
+                const std::int32_t k = expert[first + r] * n_outputs + o;
+                double sum = experts.start[k];
+                for (std::int32_t at = experts.first[k]; at < experts.first[k + 1]; ++at)
+                    sum += experts.weight[at] * block[std::ptrdiff_t(experts.column[at]) * kBlockRows + r];
+                out[(first + r) * n_outputs + o] = sum;
+            }
+    }
+};
+
 template <class Block>
 void run_rows(const FlatTrees* trees, const Block* each, std::int64_t begin, std::int64_t end, double* block) {
     for (std::int64_t first = begin; first < end; first += kBlockRows) {
@@ -122,7 +185,7 @@ void for_all_rows(const FlatTrees& trees, const Block& each, std::int64_t n_rows
     const std::int64_t blocks = (n_rows + kBlockRows - 1) / kBlockRows;
     n_threads = int(std::clamp<std::int64_t>(n_threads, 1, std::max<std::int64_t>(blocks, 1)));
     const std::int64_t share = (blocks + n_threads - 1) / n_threads * kBlockRows;
-    const std::size_t size = std::size_t(std::max(trees.n_columns, 1)) * kBlockRows;
+    const std::size_t size = std::size_t(std::max(trees.n_columns + trees.sums.n, 1)) * kBlockRows;
     std::vector<double> buffers(size * n_threads);
     std::vector<std::thread> threads;
     threads.reserve(n_threads);
@@ -140,6 +203,17 @@ inline void apply_tree(const FlatTrees& trees, std::int64_t n_rows, int n_thread
 inline void add_scores(const FlatTrees& trees, const double* value, const std::int32_t* output, int n_outputs,
                        std::int64_t n_rows, int n_threads, double* out) {
     for_all_rows(trees, ScoreBlock{value, output, n_outputs, out}, n_rows, n_threads);
+}
+
+inline void greatest_sum(const FlatTrees& trees, std::int64_t n_rows, int n_threads, std::int32_t* out) {
+    for_all_rows(trees, GreatestBlock{out}, n_rows, n_threads);
+}
+
+inline void expert_outputs(const FlatTrees& trees, const FlatSums& experts, const std::int32_t* expert, int n_outputs,
+                           std::int64_t n_rows, int n_threads, double* out) {
+    FlatTrees columns = trees;
+    columns.sums.n = 0;  // routes are known
+    for_all_rows(columns, ExpertBlock{experts, expert, n_outputs, out}, n_rows, n_threads);
 }
 
 }  // namespace treeml
