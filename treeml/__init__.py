@@ -11,6 +11,7 @@ from treeml.estimators import (
     GreedyTreeClassifier,
     GreedyTreeRegressor,
     OptimalTreeClassifier,
+    RashomonScorecardsClassifier,
     RashomonTreesClassifier,
     RiskScoreClassifier,
     ScoreConstraints,
@@ -18,7 +19,7 @@ from treeml.estimators import (
     SparseLogisticRegression,
     load,
 )
-from treeml.rashomon import RashomonSet
+from treeml.rashomon import RashomonSet, ScorecardSet
 from treeml.search.proposers import CallableProposer, GeneticProposer, ReplayProposer
 
 __all__ = [
@@ -32,12 +33,14 @@ __all__ = [
     "GreedyTreeClassifier",
     "GreedyTreeRegressor",
     "OptimalTreeClassifier",
+    "RashomonScorecardsClassifier",
     "RashomonSet",
     "RashomonTreesClassifier",
     "ReplayProposer",
     "RiskScoreClassifier",
     "SLIMClassifier",
     "ScoreConstraints",
+    "ScorecardSet",
     "SearchLimitWarning",
     "SparseLogisticRegression",
     "__version__",

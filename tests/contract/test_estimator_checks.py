@@ -9,6 +9,7 @@ from treeml import (
     GreedyTreeClassifier,
     GreedyTreeRegressor,
     OptimalTreeClassifier,
+    RashomonScorecardsClassifier,
     RashomonTreesClassifier,
     RiskScoreClassifier,
     SLIMClassifier,
@@ -24,6 +25,10 @@ from treeml import (
         RashomonTreesClassifier(max_depth=2, resolution=1),
         RashomonTreesClassifier(
             max_depth=2, epsilon=0.5, predict_by="vote", labels="majority", resolution=1
+        ),
+        RashomonScorecardsClassifier(max_features=2, epsilon=0.0, max_logit=20),
+        RashomonScorecardsClassifier(
+            criterion="misclassification", max_features=2, epsilon=0.0, regularization=0.001
         ),
         RiskScoreClassifier(),
         # with more terms a card finds corners that hold only the class of weight .0001

@@ -6,6 +6,7 @@ from treeml.estimators.evolved_regressor import EvolvedTreeRegressor
 from treeml.estimators.greedy import GreedyTreeClassifier, GreedyTreeRegressor
 from treeml.estimators.load import load
 from treeml.estimators.rashomon import RashomonTreesClassifier
+from treeml.estimators.rashomon_cards import RashomonScorecardsClassifier
 from treeml.estimators.score_constraints import ScoreConstraints
 from treeml.estimators.scoring import RiskScoreClassifier, SLIMClassifier
 from treeml.estimators.sparse_logistic import SparseLogisticRegression
@@ -19,6 +20,7 @@ __all__ = [
     "GreedyTreeClassifier",
     "GreedyTreeRegressor",
     "OptimalTreeClassifier",
+    "RashomonScorecardsClassifier",
     "RashomonTreesClassifier",
     "RiskScoreClassifier",
     "SLIMClassifier",

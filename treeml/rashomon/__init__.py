@@ -1,5 +1,6 @@
 """Rashomon sets: all nearly optimal models of a table, held without listing them."""
 
+from treeml.rashomon.card_profile import CardChoice, point_ranges, risk_range, select_card
 from treeml.rashomon.fairness import LeastGap, fairness_range, least_discriminatory
 from treeml.rashomon.hypothesis_space import hypothesis_space
 from treeml.rashomon.importance import ImportanceCloud, importance_cloud, importance_extent
@@ -40,11 +41,13 @@ from treeml.rashomon.ratio import (
 )
 from treeml.rashomon.ridge_volume import RidgeVolume, ridge_volume
 from treeml.rashomon.sampled_ratio import SampledRatio, sampled_ratio
+from treeml.rashomon.scorecard_set import ScorecardSet
 from treeml.rashomon.selection import GroupCost, Selection, select
 from treeml.rashomon.set import RashomonSet
 from treeml.rashomon.several_algorithms import SeveralAlgorithms, several_algorithms
 
 __all__ = [
+    "CardChoice",
     "CurvePoint",
     "Discrepancy",
     "FeatureUse",
@@ -62,6 +65,7 @@ __all__ = [
     "RidgeVolume",
     "RowAgreement",
     "SampledRatio",
+    "ScorecardSet",
     "Selection",
     "SeveralAlgorithms",
     "accuracy_range",
@@ -74,6 +78,7 @@ __all__ = [
     "importance_extent",
     "least_discriminatory",
     "pattern_ratio",
+    "point_ranges",
     "probability_discrepancy",
     "probability_range",
     "rashomon_capacity",
@@ -81,10 +86,12 @@ __all__ = [
     "rashomon_ratio",
     "reliance_range",
     "ridge_volume",
+    "risk_range",
     "row_agreement",
     "sampled_ratio",
     "score_range",
     "select",
+    "select_card",
     "several_algorithms",
     "short_list",
 ]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from treeml.ir import Tree
+from treeml.ir import Scorecard, Tree
 from treeml.rashomon.ranges import (
     Range,
     check_members,
@@ -20,6 +20,7 @@ from treeml.rashomon.ranges import (
     merged_rows,
     row_values,
 )
+from treeml.rashomon.scorecard_set import ScorecardSet
 from treeml.rashomon.set import RashomonSet
 from treeml.search.ranges import nearest_score
 
@@ -38,12 +39,12 @@ class LeastGap:
         Of the tree: rate of the second group less that of the first.
     bound : Fraction
         No member's gap is smaller in size.
-    tree : Tree
+    tree : Tree or Scorecard
     """
 
     gap: Fraction
     bound: Fraction
-    tree: Tree
+    tree: Tree | Scorecard
 
     @property
     def is_least(self) -> bool:
@@ -52,7 +53,7 @@ class LeastGap:
 
 
 def fairness_range(
-    set_: RashomonSet,
+    set_: RashomonSet | ScorecardSet,
     X: Any,
     y: Any,
     groups: Any,
@@ -67,7 +68,7 @@ def fairness_range(
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
     X : table, shape (n_rows, n_columns), or Table
     y : array-like of shape (n_rows,) or None
         Not needed for selection rates.
@@ -94,7 +95,7 @@ def fairness_range(
 
 
 def least_discriminatory(
-    set_: RashomonSet,
+    set_: RashomonSet | ScorecardSet,
     X: Any,
     y: Any,
     groups: Any,
@@ -112,7 +113,7 @@ def least_discriminatory(
     root of the number of members, give the nearest pair [2]_. Where these are more than 30 million
     (or trivial splits are left out), a branch-and-bound search over partial trees goes on until all
     members that could be nearer are refuted, or one is near enough; else the result has the bound
-    that was reached.
+    that was reached. Of score cards every member is looked at.
 
     Parameters
     ----------
@@ -137,6 +138,11 @@ def least_discriminatory(
     check_members(set_)
     answers = set_.answers(X)
     scores, scale = _gap_scores(set_, len(answers), y, groups, metric, positive)
+    if isinstance(set_, ScorecardSet):
+        sums = set_.members.score_sums(answers, scores)
+        place = int(np.abs(sums).argmin())
+        least = Fraction(int(sums[place]), scale)
+        return LeastGap(least, abs(least), set_[place])
     distinct, (merged,) = merged_rows(answers, [scores])
     counted, status = set_._search.trace(distinct, set_._budget, set_._control, set_._constraint)
     found = None
@@ -152,7 +158,7 @@ def least_discriminatory(
 
 
 def _gap_scores(
-    set_: RashomonSet, n_rows: int, y: Any, groups: Any, metric: str, positive: Any
+    set_: RashomonSet | ScorecardSet, n_rows: int, y: Any, groups: Any, metric: str, positive: Any
 ) -> tuple[np.ndarray, int]:
     """What rows add to the difference of rates, and what the sum is to be divided by."""
     classes = set_.classes.tolist()

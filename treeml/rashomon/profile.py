@@ -11,7 +11,8 @@ import numpy as np
 
 from treeml._core.table import Table
 from treeml._core.validation import as_table
-from treeml.ir import Tree
+from treeml.ir import Scorecard, Tree
+from treeml.rashomon.scorecard_set import ScorecardSet
 from treeml.rashomon.set import RashomonSet
 
 __all__ = [
@@ -27,7 +28,7 @@ _DRAWN = 200  # members that rule out pairs before any is counted
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureUse:
-    """Which columns of the table nearly optimal trees need.
+    """Which columns of the table nearly optimal models need.
 
     Parameters
     ----------
@@ -60,14 +61,14 @@ class FeatureUse:
         return {name: float(Fraction(count, self.total)) for name, count in self.counts.items()}
 
 
-def feature_use(set_: RashomonSet, *, most_pairs: int = 200) -> FeatureUse:
+def feature_use(set_: RashomonSet | ScorecardSet, *, most_pairs: int = 200) -> FeatureUse:
     """Count the members that use each column, and find pairs that stand in for each other.
 
     All numbers are exact counts of the set, not of a sample.
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
         Not empty.
     most_pairs : int, default=200
         Pairs of columns that are looked at, those of the most used columns first; every pair is
@@ -83,8 +84,8 @@ def feature_use(set_: RashomonSet, *, most_pairs: int = 200) -> FeatureUse:
     some = [name for name, count in counts.items() if 0 < count < total]
     some.sort(key=lambda name: -counts[name])
     drawn = [
-        {predicate.term.name for predicate in tree.predicates}
-        for tree in set_.sample(_DRAWN, random_state=0)
+        {asked.term.name for asked in (m.predicates if isinstance(m, Tree) else m.terms)}
+        for m in set_.sample(_DRAWN, random_state=0)
     ]
     pairs = sorted(
         (
@@ -103,7 +104,7 @@ def feature_use(set_: RashomonSet, *, most_pairs: int = 200) -> FeatureUse:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class RowAgreement:
-    """How far nearly optimal trees agree on each row; exact over all members.
+    """How far nearly optimal models agree on each row; exact over all members.
 
     Parameters
     ----------
@@ -153,12 +154,12 @@ class RowAgreement:
         return order[self.contested[order]]
 
 
-def row_agreement(set_: RashomonSet, X: Any) -> RowAgreement:
+def row_agreement(set_: RashomonSet | ScorecardSet, X: Any) -> RowAgreement:
     """Which classes the members give to each row, and how many of them.
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
         Not empty.
     X : table, shape (n_rows, n_columns), or Table
         Rows of any kind, seen in training or not.
@@ -183,13 +184,13 @@ def row_agreement(set_: RashomonSet, X: Any) -> RowAgreement:
 
 
 def short_list(
-    set_: RashomonSet,
+    set_: RashomonSet | ScorecardSet,
     X: Any,
     n_members: int = 5,
     *,
     n_drawn: int = 500,
     random_state: Any = 0,
-) -> list[Tree]:
+) -> list[Tree | Scorecard]:
     """A few members that differ: the best one, then each time the one farthest from all chosen.
 
     Farthest by the share of rows with another class, among members drawn uniformly (greedy
@@ -197,7 +198,7 @@ def short_list(
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
         Not empty.
     X : table, shape (n_rows, n_columns), or Table
         Rows to compare the members on.
@@ -221,7 +222,7 @@ def short_list(
     return [drawn[place] for place in chosen]
 
 
-def _members(set_: RashomonSet) -> int:
+def _members(set_: RashomonSet | ScorecardSet) -> int:
     if not set_.count:
         raise ValueError("the set is empty: there is nothing to say about its members")
     return set_.count

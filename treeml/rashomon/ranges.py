@@ -2,7 +2,8 @@
 
 A measure is additive where it is a sum over rows of a number that depends on the row and the label
 it gets: accuracy, disagreement with a given tree, a difference of rates with fixed denominators,
-a difference of errors. Its range comes from one sweep of the graph for each end.
+a difference of errors. Its range comes from one sweep of the graph for each end; of a set of score
+cards every member is added up.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from treeml._core.exact import integer_weights
-from treeml.ir import Tree
+from treeml.ir import Scorecard, Tree
+from treeml.rashomon.scorecard_set import ScorecardSet
 from treeml.rashomon.set import RashomonSet
 
 __all__ = [
@@ -37,14 +39,14 @@ class Range:
     ----------
     low, high : Fraction
         Exact.
-    lowest, highest : Tree
+    lowest, highest : Tree or Scorecard
         Members that have these values, each of the least objective of all that do.
     """
 
     low: Fraction
     high: Fraction
-    lowest: Tree
-    highest: Tree
+    lowest: Tree | Scorecard
+    highest: Tree | Scorecard
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,12 +58,12 @@ class Discrepancy:
     share : Fraction
         Of rows that the member labels differently from the best member, or to which it gives a
         probability that is farther than was asked for.
-    tree : Tree
+    tree : Tree or Scorecard
         The member with the greatest share.
     """
 
     share: Fraction
-    tree: Tree
+    tree: Tree | Scorecard
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,12 +79,12 @@ class Reliance(Range):
     all_pairs: bool
 
 
-def score_range(set_: RashomonSet, X: Any, scores: Any) -> Range:
+def score_range(set_: RashomonSet | ScorecardSet, X: Any, scores: Any) -> Range:
     """Least and greatest sum of scores over the members of a set.
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
     X : table, shape (n_rows, n_columns), or Table
         Any rows, not only those of the fit.
     scores : array-like of int, shape (n_rows, n_classes)
@@ -110,14 +112,16 @@ def score_range(set_: RashomonSet, X: Any, scores: Any) -> Range:
     return exact_range(set_, answers, given.astype(np.int64), 1)
 
 
-def accuracy_range(set_: RashomonSet, X: Any, y: Any, sample_weight: Any = None) -> Range:
+def accuracy_range(
+    set_: RashomonSet | ScorecardSet, X: Any, y: Any, sample_weight: Any = None
+) -> Range:
     """Least and greatest accuracy of the members on a table.
 
     On rows that were held out, this is what the choice among nearly optimal trees can cost [1]_.
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
     X : table, shape (n_rows, n_columns), or Table
     y : array-like of shape (n_rows,)
         A class that the set does not know is never right.
@@ -146,12 +150,12 @@ def accuracy_range(set_: RashomonSet, X: Any, y: Any, sample_weight: Any = None)
     return exact_range(set_, answers, right * whole[:, None], int(whole.sum()))
 
 
-def discrepancy(set_: RashomonSet, X: Any = None) -> Discrepancy:
+def discrepancy(set_: RashomonSet | ScorecardSet, X: Any = None) -> Discrepancy:
     """The greatest share of rows that some member labels differently from the best member.
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
     X : table, shape (n_rows, n_columns), Table or None, default=None
         None: the rows of the fit.
 
@@ -164,24 +168,37 @@ def discrepancy(set_: RashomonSet, X: Any = None) -> Discrepancy:
     .. [1] C. Marx, F. Calmon, B. Ustun, "Predictive Multiplicity in Classification", ICML 2020,
        definition 3.
     """
-    if X is None:
-        answers = set_._search.dataset.matrix()
-        weights = set_._search.dataset.statistics[-1]
-    else:
+    if X is not None:
         answers = set_.answers(X)
         weights = np.ones(len(answers), dtype=np.int64)
+    elif isinstance(set_, ScorecardSet):
+        answers = set_.rows.values
+        weights = integer_weights(set_.rows.counts.sum(axis=1)).values
+    else:
+        answers = set_._search.dataset.matrix()
+        weights = set_._search.dataset.statistics[-1]
     if not weights.sum() > 0:
         raise ValueError("discrepancy needs a row")
     check_members(set_)
-    nodes = set_._nodes(set_.best)
-    assert nodes is not None
-    differs = nodes[leaves_of(nodes, answers), 3][:, None] != np.arange(len(set_.classes))
+    if isinstance(set_, ScorecardSet):
+        given = set_.members.labels(0, answers).astype(np.intp)
+    else:
+        nodes = set_._nodes(set_.best)
+        assert nodes is not None
+        given = nodes[leaves_of(nodes, answers), 3]
+    differs = given[:, None] != np.arange(len(set_.classes))
     score, tree = _greatest(set_, answers, [differs * weights[:, None]])[0]
     return Discrepancy(Fraction(score, int(weights.sum())), tree)
 
 
 def reliance_range(
-    set_: RashomonSet, X: Any, y: Any, column: Any, *, most_rows: int = 20000, random_state: Any = 0
+    set_: RashomonSet | ScorecardSet,
+    X: Any,
+    y: Any,
+    column: Any,
+    *,
+    most_rows: int = 20000,
+    random_state: Any = 0,
 ) -> Reliance:
     """How much the members rely on a column: least and greatest model reliance.
 
@@ -191,7 +208,7 @@ def reliance_range(
 
     Parameters
     ----------
-    set_ : RashomonSet
+    set_ : RashomonSet or ScorecardSet
     X : table, shape (n_rows, n_columns), or Table
         Two rows or more.
     y : array-like of shape (n_rows,)
@@ -309,7 +326,7 @@ def _gaps(places: list[int]) -> list[int]:
     return [place - k for k, place in enumerate(places)]
 
 
-def check_members(set_: RashomonSet) -> None:
+def check_members(set_: RashomonSet | ScorecardSet) -> None:
     """Refuse an empty set."""
     if not set_:
         raise ValueError("the set is empty: there is no member to measure")
@@ -332,17 +349,22 @@ def leaves_of(nodes: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return at
 
 
-def exact_range(set_: RashomonSet, answers: np.ndarray, scores: np.ndarray, scale: int) -> Range:
+def exact_range(
+    set_: RashomonSet | ScorecardSet, answers: np.ndarray, scores: np.ndarray, scale: int
+) -> Range:
     """Both ends of a sum of integer scores, divided by ``scale``."""
     (high, highest), (low, lowest) = _greatest(set_, answers, [scores, -scores])
     return Range(Fraction(-low, scale), Fraction(high, scale), lowest, highest)
 
 
 def _greatest(
-    set_: RashomonSet, answers: np.ndarray, scores: list[np.ndarray]
-) -> list[tuple[int, Tree]]:
+    set_: RashomonSet | ScorecardSet, answers: np.ndarray, scores: list[np.ndarray]
+) -> list[tuple[int, Tree | Scorecard]]:
     """The greatest value of each score, and a member that has it."""
     check_members(set_)
+    if isinstance(set_, ScorecardSet):
+        sums = [set_.members.score_sums(answers, score) for score in scores]
+        return [(int(values.max()), set_[int(values.argmax())]) for values in sums]
     distinct, merged = merged_rows(answers, scores)
     found, status = set_._search.ranges(
         distinct, merged, set_._budget, set_._control, set_._constraint

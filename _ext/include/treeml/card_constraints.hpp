@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -51,6 +52,29 @@ struct CardConstraints {
         for (const auto& [if_used, then] : implications)
             if (any(if_used) && !any(then)) return false;
         return true;
+    }
+
+    // Whether points of a support are the smallest multiple of their direction that the ranges admit. All else that is
+    // asked of points is the same for multiples.
+    bool smallest(std::span<const int> support, std::span<const int> points) const {
+        int divisor = 0;
+        for (int w : points) divisor = std::gcd(divisor, w);
+        for (int by = 2; by <= divisor; ++by)
+            if (divisor % by == 0 && divides(support, points, by)) return false;
+        return true;
+    }
+
+    // Points of a support become the smallest multiple of their direction that the ranges admit; returns how many
+    // times as large they were.
+    int reduce(std::span<const int> support, std::span<int> points) const {
+        int divisor = 0;
+        for (int w : points) divisor = std::gcd(divisor, w);
+        for (int by = divisor; by > 1; --by) {
+            if (divisor % by || !divides(support, points, by)) continue;
+            for (int& w : points) w /= by;
+            return by;
+        }
+        return 1;
     }
 
     // Draws the conclusions for terms that are open; false where no support is admitted any more. What stays
@@ -118,6 +142,14 @@ struct CardConstraints {
         CardConstraints free = *this;
         free.order.clear();
         return free.admits(points);
+    }
+
+  private:
+    // Whether points divided by a common divisor are within the ranges.
+    bool divides(std::span<const int> support, std::span<const int> points, int by) const {
+        for (std::size_t t = 0; t < support.size(); ++t)
+            if (points[t] && (points[t] / by < low[support[t]] || points[t] / by > high[support[t]])) return false;
+        return true;
     }
 };
 

@@ -9,15 +9,26 @@
 // of loss(fit) + gradient D over the box. Minimising q over slope and intercept turns the ball into a cone; its
 // projections on the last coordinates (of a triangular factor) prune vectors that are only half chosen, as in
 // sphere decoding (C. Schnorr, M. Euchner, Mathematical Programming 1994).
+//
+// `run` looks for better cards than the best one; `collect` for all cards up to a given loss.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "treeml/card_beam.hpp"
 
 namespace treeml {
+
+// All cards of a support that are to be found: each once, with its fit.
+struct CardWish {
+    std::vector<char> used;                   // by place in the support: whether the points must not be 0
+    std::vector<std::vector<int>> one_of;     // places of which at least one must have points
+    double most = 0;                          // largest loss
+    std::function<void(const std::vector<int>& points, const Calibration&)> take;
+};
 
 class CardLattice {
   public:
@@ -29,7 +40,6 @@ class CardLattice {
     // infinite where none can be better by more than `slack`, which shrinks with the loss of the best card; the
     // bound of the support where it was stopped.
     double run(const Support& support, double slack) {
-        const int k = static_cast<int>(support.size());
         const Patterns patterns(problem_, support);
         const double bound = fitted_bound(support, patterns.block);
         slack_ = slack;
@@ -38,20 +48,30 @@ class CardLattice {
         beam_.round(support, true);
         if (bound >= cutoff()) return kInfinity;
         if (problem_.real) return bound;
-        support_ = &support;
-        bound_ = bound;
-        k_ = k;
-        CardScorer scorer(problem_, support, patterns.block);
-        scorer_ = &scorer;
-        if (!prepare(without_settled(support, patterns.block))) radius_ = kInfinity;  // a degenerate metric: every vector is looked at
-        else update_radius();
-        points_.assign(k, 0);
-        found_.clear();
-        stopped_ = false;
-        unproven_ = kInfinity;
-        descend(k - 1, 0, 0, 0);
-        if (!stopped_) evaluate_found();
-        return stopped_ ? std::min(bound_, unproven_) : unproven_;
+        return walk(support, patterns.block, bound);
+    }
+
+    // Gives `wish` every card on the support that it asks for, once: of the multiples of a vector of points, which are
+    // the same card where the slope is free, the smallest one admitted; and none whose slope is best 0. Returns a
+    // bound on the cards that were not looked at, or are neither surely below nor surely above the limit.
+    double collect(const Support& support, const CardWish& wish) {
+        const Patterns patterns(problem_, support);
+        const double bound = fitted_bound(support, patterns.block);
+        if (bound >= wish.most) return kInfinity;
+        wish_ = &wish;
+        rise_.assign(support.size(), 0.0);
+        scale_.assign(support.size(), 0.0);
+        const double rate = problem_.rows.total_positive / problem_.rows.total;
+        for (int i = 0; i < patterns.block.n_rows; ++i) {
+            const double excess = patterns.block.positive[i] - rate * patterns.block.weight[i];
+            for (std::size_t t = 0; t < support.size(); ++t) {
+                rise_[t] += excess * patterns.block.columns[t].at(i);
+                scale_[t] += patterns.block.weight[i] * std::abs(patterns.block.columns[t].at(i));
+            }
+        }
+        const double rest = walk(support, patterns.block, bound);
+        wish_ = nullptr;
+        return rest;
     }
 
     // The least loss on a support with real coefficients, as a bound.
@@ -68,8 +88,29 @@ class CardLattice {
   private:
     static constexpr std::size_t kBatch = 1 << 16;
 
+    double walk(const Support& support, const Block& patterns, double bound) {
+        support_ = &support;
+        bound_ = bound;
+        k_ = static_cast<int>(support.size());
+        CardScorer scorer(problem_, support, patterns);
+        scorer_ = &scorer;
+        if (!prepare(without_settled(support, patterns))) radius_ = kInfinity;  // a degenerate metric: every vector is looked at
+        else update_radius();
+        points_.assign(k_, 0);
+        found_.clear();
+        stopped_ = false;
+        unproven_ = kInfinity;
+        descend(k_ - 1, 0, 0, 0);
+        if (!stopped_) evaluate_found();
+        return stopped_ ? std::min(bound_, unproven_) : unproven_;
+    }
+
+    // Cards above this loss are of no interest.
+    double goal() const { return wish_ ? wish_->most : beam_.best.loss; }
+
     // Where a proof stops: losses are known to 1e-13 of the total at best.
     double cutoff() const {
+        if (wish_) return wish_->most;
         const double best = beam_.best.loss;
         return best - std::min(slack_, std::max(relative_slack_ * best, 1e-13 * problem_.rows.total));
     }
@@ -108,13 +149,13 @@ class CardLattice {
         double dropped = 0;
         for (auto [loss, i] : settled) {
             dropped += loss;
-            if (dropped > .02 * (beam_.best.loss - bound_)) break;
+            if (dropped > .02 * (goal() - bound_)) break;
             positive_[i] = weight_[i] = 0;
         }
         out.positive = positive_.data();
         out.weight = weight_.data();
         const double bound = plane_bound(support, out);
-        if (beam_.best.loss - bound > 1.1 * (beam_.best.loss - bound_)) {
+        if (goal() - bound > 1.1 * (goal() - bound_)) {
             plane_bound(support, patterns);
             return patterns;
         }
@@ -189,7 +230,7 @@ class CardLattice {
     }
 
     void update_radius() {
-        const double c = rho2_ * std::max(beam_.best.loss - bound_, 0.0);
+        const double c = rho2_ * std::max(goal() - bound_, 0.0);
         if (!(c < 1e300)) {
             radius_ = kInfinity;
             return;
@@ -216,6 +257,7 @@ class CardLattice {
         }
         const std::vector<int>& allowed = problem_.allowed[(*support_)[t]];
         for (int w : allowed) {
+            if (!w && wish_ && wish_->used[t]) continue;
             points_[t] = w;
             if (radius_ == kInfinity) {
                 descend(t - 1, 0, 0, 0);
@@ -236,8 +278,24 @@ class CardLattice {
 
     void complete(double distance) {
         if (!problem_.admits(*support_, points_)) return;
+        if (wish_ && !wanted()) return;
         found_.push_back({radius_ == kInfinity ? 0 : distance, points_});
         if (found_.size() >= kBatch) evaluate_found();
+    }
+
+    // Whether this card is one of those that are collected, its loss aside.
+    bool wanted() const {
+        const auto used = [&](int t) { return points_[t] != 0; };
+        if (std::none_of(points_.begin(), points_.end(), [](int w) { return w != 0; })) return false;
+        for (const std::vector<int>& places : wish_->one_of)
+            if (std::none_of(places.begin(), places.end(), used)) return false;
+        if (!problem_.free_slope()) return true;
+        double rise = 0, scale = 0;
+        for (int t = 0; t < k_; ++t) {
+            rise += points_[t] * rise_[t];
+            scale += std::abs(points_[t]) * scale_[t];
+        }
+        return rise > 1e-12 * scale && problem_.smallest(*support_, points_);
     }
 
     void evaluate_found() {
@@ -257,6 +315,11 @@ class CardLattice {
             }
             const Calibration card = scorer_->evaluate(points, norm > 0 ? std::max(0.0, inner / norm) : .01, fit_.intercept(),
                                                        cutoff());
+            if (wish_) {
+                if (card.loss <= wish_->most) wish_->take(points, card);
+                else if (card.bound < wish_->most && card.loss - card.bound > 1e-9 * card.loss) unproven_ = std::min(unproven_, card.bound);
+                continue;
+            }
             if (card.loss < beam_.best.loss) {
                 take(points, card);
                 if (radius_ < kInfinity) update_radius();
@@ -281,6 +344,8 @@ class CardLattice {
     Control& control_;
     const Support* support_ = nullptr;
     CardScorer* scorer_ = nullptr;
+    const CardWish* wish_ = nullptr;
+    std::vector<double> rise_, scale_;  // of every term: how its sum over positives exceeds that of all, and its size
     SupportFit fit_;
     Cholesky factor_;
     std::vector<double> z_, r_, curvature_, positive_, weight_, along_;

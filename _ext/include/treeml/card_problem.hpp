@@ -74,6 +74,11 @@ struct CardProblem {
         return constraints.admits(all);
     }
 
+    // Whether no smaller points that are admitted point in the same direction.
+    bool smallest(const std::vector<int>& support, const std::vector<int>& points) const {
+        return constraints.smallest(support, points);
+    }
+
     // The largest |x . beta| of a row for `terms` and any coefficients in the box: at most `most` of the open
     // ones are used. The best intercept differs from `base` by no more: at the best intercept the sigmoids of
     // all rows sum to the positives, so some row has a logit at or above `base`, and some at or below it.

@@ -61,6 +61,20 @@ class SlimSearch {
         return state_.best;
     }
 
+    // All cards that cost less than `most`, by their points: for each, `take` is called once; it may lower the cost of
+    // interest. Multiples of points are one card.
+    SlimResult collect(Cost most, std::function<void(SlimState&, std::span<const int>, std::span<const int>)> take) {
+        state_.silent = true;
+        state_.best.cost = most;
+        state_.collect = [&](std::span<const int> support, std::span<const int> points) { take(state_, support, points); };
+        SlimResult out;
+        out.complete = !state_.stop() && scan_all() && search_pool(0, true);
+        out.stop = state_.control.reason();
+        out.lower = out.complete ? state_.cutoff() : std::min(state_.proven, state_.cutoff());
+        out.counters = state_.counters;
+        return out;
+    }
+
     SlimResult run() {
         bool complete = false;
         const bool some = first_cards();

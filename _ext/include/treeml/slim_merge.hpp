@@ -218,6 +218,12 @@ class SlimMerge {
 
     void accept(Cost errors, std::int64_t sum) {
         if (problem_.cost(errors, n_, sum) >= cutoff_ || !problem_.admits_points(support_, points_)) return;
+        if (state_.collect) {
+            if (!problem_.constraints.smallest(support_, points_)) return;
+            state_.collect(support_, points_);
+            cutoff_ = state_.cutoff();
+            return;
+        }
         if (problem_.limited()) {
             const Cost found = limited();
             if (found == kInfinite || problem_.cost(found, n_, sum) >= cutoff_) return;

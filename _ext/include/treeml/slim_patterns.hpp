@@ -200,6 +200,11 @@ class SlimPatterns {
                 points[j] = flip >> (n_ - 1 - j) & 1 ? -sizes[j] : sizes[j];
                 sum += sizes[j];
             }
+            if (state_.collect) {
+                if (problem_.cost(bound(node, flip, n_), n_, sum) >= cutoff_) return;
+                collect(points);
+                continue;
+            }
             const bool is_limited = problem_.limited();
             const Cost errors = is_limited ? limited(points, node, flip) : bound(node, flip, n_);
             if (errors == kInfinite || problem_.cost(errors, n_, sum) >= cutoff_) {
@@ -211,6 +216,12 @@ class SlimPatterns {
             cutoff_ = best_.cost;
             if (!is_limited) return;
         }
+    }
+
+    void collect(const std::vector<int>& points) {
+        if (!problem_.admits_points(support_, points) || !problem_.constraints.smallest(support_, points)) return;
+        state_.collect(support_, points);
+        cutoff_ = state_.cutoff();
     }
 
     // Least errors of a cut that is admitted.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <span>
 #include <vector>
@@ -240,6 +241,8 @@ struct SlimState {
     SlimCard best;
     SlimCounters counters;
     Cost proven = 0;                // no card costs less
+    // Where all cards below the cutoff are wanted: takes the points of one, each once; `best` has no more than its cost.
+    std::function<void(std::span<const int> support, std::span<const int> points)> collect;
 
     SlimState(const SlimProblem& problem, Control& control, double tolerance)
         : problem(problem), control(control), tolerance(tolerance) {}
