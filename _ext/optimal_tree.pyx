@@ -1,5 +1,5 @@
 # distutils: language = c++
-"""Door to optimal_tree.hpp: spans in, the tree and its bound out."""
+"""Door to optimal_tree.hpp and cost_tree.hpp: spans in, the tree and its bound out."""
 
 from libc.stdint cimport uint64_t
 
@@ -42,7 +42,7 @@ cdef extern from "treeml/optimal_tree.hpp" namespace "treeml" nogil:
 cdef extern from *:
     """
     #include <memory>
-    #include "treeml/optimal_tree.hpp"
+    #include "treeml/cost_tree.hpp"
     namespace treeml {
     static BinaryDataset make_dataset(
         int n_rows, int n_columns, int n_words, const std::uint64_t* columns,
@@ -51,7 +51,8 @@ cdef extern from *:
                 {statistics, std::size_t(n_statistics) * n_rows}};
     }
     static TreeSearch* new_search(const BinaryDataset& data, const Misclassification& objective,
-                                  const BoundSwitches& bounds, bool several) {
+                                  const BoundSwitches& bounds, bool several, bool costs) {
+        if (costs) return make_cost_search(data, objective, bounds, several).release();
         return make_tree_search(data, objective, bounds, several).release();
     }
     static int stop_code(const OptimalTreeResult& result) { return static_cast<int>(result.stop); }
@@ -61,7 +62,8 @@ cdef extern from *:
     BinaryDataset make_dataset "treeml::make_dataset"(
         int, int, int, const uint64_t*, const int64_t*, int) nogil
     NativeSearch* new_search "treeml::new_search"(
-        const BinaryDataset&, const Misclassification&, const BoundSwitches&, cbool) except + nogil
+        const BinaryDataset&, const Misclassification&, const BoundSwitches&, cbool, cbool
+    ) except + nogil
     int stop_code "treeml::stop_code"(const OptimalTreeResult&) nogil
     const char* active_isa "treeml::active_isa"() nogil
 
@@ -72,7 +74,11 @@ def isa():
 
 
 cdef class TreeSearch:
-    """A search over packed columns; see treeml.search.optimal_tree for the contract."""
+    """A search over packed columns; see treeml.search.optimal_tree for the contract.
+
+    With `costs` the statistics are sums of per-row costs, one row an action, and the class weights
+    only say how many actions there are: treeml.search.cost_tree.
+    """
 
     cdef NativeSearch* search
     cdef readonly int n_jobs
@@ -89,6 +95,7 @@ cdef class TreeSearch:
         int min_samples_leaf,
         int n_jobs=1,
         without=(),
+        bint costs=False,
     ):
         cdef int n_columns = <int>columns.shape[0]
         cdef int n_words = <int>columns.shape[1]
@@ -111,7 +118,7 @@ cdef class TreeSearch:
         bounds.leaf_count = "leaf_count" not in without
         self.n_jobs = n_jobs
         with nogil:
-            self.search = new_search(data, objective, bounds, n_jobs > 1)
+            self.search = new_search(data, objective, bounds, n_jobs > 1, costs)
 
     def __dealloc__(self):
         del self.search

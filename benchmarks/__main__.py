@@ -1,11 +1,11 @@
 """``make bench``: trees, sets and scorecards, every library in an environment of its own.
 
-Eight studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+Ten studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
 depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
 and size of Rashomon sets), ``importance`` (of columns, over all members of sets), ``scores`` (loss,
 bound and time of scorecards), ``splits`` (greedy and boosted trees on a million rows), ``guess``
-(trees over guessed thresholds against trees over all) and ``growth`` (time and memory against rows,
-columns and depth).
+(trees over guessed thresholds against trees over all), ``growth`` (time and memory against rows,
+columns and depth) and ``costs`` (trees of actions from per-row costs).
 ``page`` makes the tables and plots of docs from them.
 """
 
@@ -22,7 +22,8 @@ from benchmarks.problems import bundled, continuous, folder
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = ["trees", "gap", "sets", "importance", "scores", "splits", "guess", "growth", "page"]
+    names = ["trees", "gap", "sets", "importance", "scores", "splits", "guess", "growth", "costs"]
+    names += ["page"]
     parser.add_argument("study", nargs="*", help=f"of {names}; all where none is named")
     parser.add_argument("--data", type=Path, help="folder of 0/1 csv files, class first")
     parser.add_argument(
@@ -61,6 +62,8 @@ def main() -> None:
             studies.guess(Path(place), continuous(options.numbers), options)
         if "growth" in chosen:
             studies.growth(Path(place), options)
+        if "costs" in chosen:
+            studies.costs(Path(place), problems, options)
     if "page" in chosen:
         page.write()
 

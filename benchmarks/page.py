@@ -209,6 +209,29 @@ def _line(cells: list[str] | tuple[str, ...]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def _costs(rows: list[Row]) -> list[str]:
+    """CPU seconds of both libraries and their ratio, by problem, costs and depth."""
+    lines = [
+        "| problem | rows x columns | costs | depth | treeml | STreeD | ratio |",
+        "| --- " * 7 + "|",
+    ]
+    for key, found in grouped(rows, "problem", "costs", "depth").items():
+        ours, peer = found["treeml"], found.get("streed")
+        cells = [
+            key[0],
+            f"{ours['rows']} x {ours['columns']}",
+            *key[1:],
+            f"{float(ours['cpu_seconds']):.4f}",
+        ]
+        if peer is None or not peer["cpu_seconds"] or peer["proven"] != "yes":
+            cells += ["not proven", ""]
+        else:
+            times = float(peer["cpu_seconds"])
+            cells += [f"{times:.3f}", f"{times / float(ours['cpu_seconds']):.1f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 _TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "trees": _trees,
     "gap": _gap,
@@ -218,4 +241,5 @@ _TABLES: dict[str, Callable[[list[Row]], list[str]]] = {
     "splits": _splits,
     "guess": _guess,
     "growth": _growth,
+    "costs": _costs,
 }

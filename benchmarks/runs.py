@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.costs import COSTS, CostTask
 from benchmarks.importance import IMPORTANCES, ImportanceTask
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.scores import SCORES, ScoreTask
@@ -71,6 +72,11 @@ def score(file: Path, library: str, task: ScoreTask) -> dict:
     return _run("benchmarks.scores", file, library, SCORES[library][1], task, grace=600.0)
 
 
+def cost(file: Path, library: str, task: CostTask) -> dict:
+    """One fit of a tree of actions."""
+    return _run("benchmarks.costs", file, library, COSTS[library][0], task)
+
+
 def split(file: Path, library: str, task: SplitTask) -> dict:
     """One fit of a greedy or boosted model, with as many threads as the task says."""
     return _run("benchmarks.splits", file, library, SPLITS[library][0], task, threads=task.threads)
@@ -81,7 +87,7 @@ def _run(
     file: Path,
     library: str,
     packages: tuple[str, ...],
-    task: Task | SetTask | ImportanceTask | ScoreTask | SplitTask,
+    task: Task | SetTask | ImportanceTask | ScoreTask | SplitTask | CostTask,
     grace: float = 60.0,
     threads: int = 1,
 ) -> dict:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.costs import COSTS, CostTask, make_costs
 from benchmarks.importance import IMPORTANCES, ImportanceTask, furthest
 from benchmarks.libraries import LIBRARIES, Task
-from benchmarks.runs import count, importance, in_turn, save, score, split, write
+from benchmarks.runs import cost, count, importance, in_turn, save, score, split, write
 from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
 from benchmarks.splits import SPLITS, SplitTask, first_split_table, generated, repeated
@@ -125,6 +126,33 @@ def _importance_figures(answer: dict, ours: dict) -> dict:
     shares = max(furthest(a, b) for a, b in zip(answer["mass"], ours["mass"], strict=True))
     figures = (*(f"{cpu:.4f}" for cpu in answer["cpu"]), str(apart), f"{shares:.1e}")
     return dict(zip(names, figures, strict=True))
+
+
+def costs(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """Trees of actions from costs of every row: time and cost, by depth."""
+    rows = []
+    for name, (X, y) in problems.items():
+        for kind, n_actions in (("uniform", 3), ("losses", 4)):
+            file = save(place, f"{name}-{kind}", X, make_costs(X, y, kind, n_actions))
+            over: set[str] = set()
+            for depth in options.depth:
+                asked = [library for library in COSTS if library not in over]
+                task = CostTask(depth, options.limit)
+                for library, run in in_turn(file, asked, task, options.repeat, cost).items():
+                    known = "cpu" in run
+                    if not known or run["wall"] >= 0.9 * options.limit:
+                        over.add(library)
+                    rows.append(
+                        _shape(name, X)
+                        | {"costs": kind, "actions": n_actions, "depth": depth}
+                        | {"library": library}
+                        | {"cpu_seconds": f"{run['cpu']:.5f}" if known else ""}
+                        | {"cost": f"{run['cost']:.9g}" if known else ""}
+                        | {"proven": ("yes" if run["proven"] else "no") if known else ""}
+                        | {"runs": run.get("runs", 0), "failure": run.get("failure", "")}
+                    )
+                    print(*rows[-1].values(), flush=True)
+        write("costs.csv", rows)
 
 
 def scores(place: Path, problems: Problems, options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks import page
+from benchmarks.costs import COSTS
 from benchmarks.importance import IMPORTANCES
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.problems import bundled
@@ -29,6 +30,18 @@ def test_libraries_that_prove_an_optimum_agree(name):
 
 _OF_A_RUN = ("library", "limit", "cpu_seconds", "wall_seconds", "megabytes", "objective", "bound",
              "leaves", "proven", "runs", "failure")  # fmt: skip
+
+
+def test_no_library_proves_a_cost_below_ours():
+    """The peer adds up doubles, and once calls a tree optimal that costs one more."""
+    found = page.grouped(page.read("costs"), "problem", "costs", "depth")
+    for task, row in found.items():
+        assert set(row) <= set(COSTS)
+        assert row["treeml"]["proven"] == "yes", task
+        if row["streed"]["proven"] == "yes":
+            ours, theirs = float(row["treeml"]["cost"]), float(row["streed"]["cost"])
+            assert ours <= theirs * (1 + 1e-8), task
+            assert ours == pytest.approx(theirs, rel=1e-5), task
 
 
 def test_what_a_library_is_asked():

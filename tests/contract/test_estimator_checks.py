@@ -9,6 +9,7 @@ from treeml import (
     GreedyTreeClassifier,
     GreedyTreeRegressor,
     OptimalTreeClassifier,
+    PolicyTreeClassifier,
     RashomonScorecardsClassifier,
     RashomonTreesClassifier,
     RiskScoreClassifier,
@@ -39,6 +40,8 @@ from treeml import (
         SLIMClassifier(
             max_features=3, regularization=0.001, time_limit=10, binarizer=Binarizer(max_bins=4)
         ),
+        PolicyTreeClassifier(),
+        PolicyTreeClassifier(max_depth=2, rewards=True, regularization=0.01),
         Binarizer(),
         Binarizer(method="midpoints"),
         Binarizer(method="entropy"),

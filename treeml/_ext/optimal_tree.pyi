@@ -18,6 +18,7 @@ class TreeSearch:
         min_samples_leaf: int,
         n_jobs: int = 1,
         without: Collection[str] = (),
+        costs: bool = False,
     ) -> None: ...
     def run(
         self,

@@ -84,6 +84,9 @@ class Certificate:
         Most leaves of the trees compared. None: no limit.
     cuts : str, default=""
         How the cuts of numbers were chosen, in words.
+    cost_matrix : list of list of float, default=None
+        What predicting each class (column) for a row of each class costs, in place of 1 for every
+        wrong one; a class with a negative cost has its costs counted from its least one.
     """
 
     statement: str
@@ -108,6 +111,7 @@ class Certificate:
     seconds: float = 0.0
     max_leaf_nodes: int | None = None
     cuts: str = ""
+    cost_matrix: list[list[float]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form: every field by its name."""
@@ -143,6 +147,9 @@ class Certificate:
         }
         if len(set(self.class_weight)) > 1:
             figures["classes"] = "weights " + ", ".join(map(number_text, self.class_weight))
+        if self.cost_matrix is not None:
+            rows = ("[" + ", ".join(map(number_text, row)) + "]" for row in self.cost_matrix)
+            figures["costs"] = " ".join(rows)
         return boxed(self.statement, figures, self.status == "optimal")
 
 
@@ -181,6 +188,7 @@ def certify(
     data_hash: str = "",
     seconds: float = 0.0,
     cuts: str = "",
+    cost_matrix: np.ndarray | None = None,
 ) -> Certificate:
     """Write the certificate of a search from its figures; fields as in `Certificate`.
 
@@ -213,6 +221,8 @@ def certify(
     gap = max(0.0, (objective - lower_bound) / objective) if objective > 0 else 0.0
     space = _space(max_depth, max_leaf_nodes, len(predicates), int(min_samples_leaf))
     sample = _sample(int(n_rows), weighted, float(regularization))
+    if cost_matrix is not None:
+        sample = sample.replace("misclassification rate", "mean cost by the cost matrix", 1)
     statement = _statement(objective, lower_bound, gap, status, space, sample)
     return Certificate(
         statement=statement,
@@ -236,6 +246,7 @@ def certify(
         seconds=float(seconds),
         cuts=cuts,
         max_leaf_nodes=None if max_leaf_nodes is None else int(max_leaf_nodes),
+        cost_matrix=None if cost_matrix is None else cost_matrix.tolist(),
     )
 
 

@@ -17,7 +17,7 @@ import math
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-__all__ = ["DynamicProgram", "OutOfWorkError"]
+__all__ = ["CostProgram", "DynamicProgram", "OutOfWorkError"]
 
 _BLOCK = 1 << 20  # cells of a pair matrix that are in memory at a time
 _VISIT = 50.0  # split evaluations that take as long as looking at a set of rows
@@ -58,16 +58,29 @@ class DynamicProgram:
         min_samples_leaf: int,
         max_leaf_nodes: int | None = None,
     ) -> None:
+        stats = np.zeros((len(codes), n_classes))
+        stats[np.arange(len(codes)), codes] = cost
+        self._start(answers, stats, leaf_cost, min_samples_leaf, max_leaf_nodes)
+
+    def _start(
+        self,
+        answers: np.ndarray,
+        stats: np.ndarray,
+        leaf_cost: float,
+        min_samples_leaf: int,
+        max_leaf_nodes: int | None,
+    ) -> None:
+        """Take the rows in, ``stats`` of each of them; those with equal answers are added up."""
         self.max_leaves = math.inf if max_leaf_nodes is None else max_leaf_nodes
         self.leaf_cost, self.least = leaf_cost, max(1, min_samples_leaf)
         rows = np.hstack([np.ones((len(answers), 1), dtype=np.uint8), np.packbits(answers, axis=1)])
         _, first, group = np.unique(rows, axis=0, return_index=True, return_inverse=True)
         group = group.ravel()
         self.n_groups = len(first)
-        cells = group * n_classes + codes
-        self.stats = np.bincount(cells, cost, self.n_groups * n_classes).reshape(-1, n_classes)
+        sums = [np.bincount(group, column, self.n_groups) for column in stats.T]
+        self.stats = np.stack(sums, axis=1)
         self.size = np.bincount(group, minlength=self.n_groups).astype(np.float64)
-        self.floor = self.stats.sum(axis=1) - self.stats.max(axis=1)
+        self.floor = self._loss(self.stats)
         self.answers = _different(answers[first])
         self.evaluations = 0.0
         self._known: dict[tuple[bytes, int, float], tuple[float, bool]] = {}
@@ -230,12 +243,51 @@ class DynamicProgram:
         return self._leaves_of([sums[..., c] for c in range(sums.shape[-1])])
 
     def _leaves_of(self, channels: list[np.ndarray]) -> np.ndarray:
-        n_classes = self.stats.shape[1]
-        heaviest, weight = channels[0], channels[0]
-        for channel in channels[1:n_classes]:
-            heaviest, weight = np.maximum(heaviest, channel), weight + channel
-        cost = weight - heaviest + self.leaf_cost
+        cost = self._loss_of(channels[: self.stats.shape[1]]) + self.leaf_cost
         return np.where(channels[-1] < self.least, math.inf, cost) if self.least > 1 else cost
+
+    @staticmethod
+    def _loss_of(channels: list[np.ndarray]) -> np.ndarray:
+        """`_loss` of one array a class."""
+        heaviest, weight = channels[0], channels[0]
+        for channel in channels[1:]:
+            heaviest, weight = np.maximum(heaviest, channel), weight + channel
+        return weight - heaviest
+
+
+class CostProgram(DynamicProgram):
+    """Least objective of any tree of actions: a leaf costs what its cheapest action does.
+
+    Parameters
+    ----------
+    answers : ndarray of bool, shape (n_rows, n_predicates)
+        Answers of every row to every question.
+    costs : ndarray of float64, shape (n_rows, n_actions)
+        What each action adds to the objective in the row.
+    leaf_cost, min_samples_leaf, max_leaf_nodes
+        As in `DynamicProgram`.
+    """
+
+    def __init__(
+        self,
+        answers: np.ndarray,
+        costs: np.ndarray,
+        leaf_cost: float,
+        min_samples_leaf: int,
+        max_leaf_nodes: int | None = None,
+    ) -> None:
+        self._start(answers, costs, leaf_cost, min_samples_leaf, max_leaf_nodes)
+
+    @staticmethod
+    def _loss(weights: np.ndarray) -> np.ndarray:
+        return weights.min(axis=-1)
+
+    @staticmethod
+    def _loss_of(channels: list[np.ndarray]) -> np.ndarray:
+        cost = channels[0]
+        for channel in channels[1:]:
+            cost = np.minimum(cost, channel)
+        return cost
 
 
 def _different(answers: np.ndarray) -> np.ndarray:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from treeml._core.table import Table
-from treeml.certificate.dynamic_program import DynamicProgram, OutOfWorkError
+from treeml.certificate.dynamic_program import CostProgram, DynamicProgram, OutOfWorkError
 from treeml.certificate.verify_card import CardCheck
+from treeml.certificate.verify_costs import CostCheck
+from treeml.ir.action_tree import ActionTree
 from treeml.ir.predicate import Predicate, number_text
 from treeml.ir.schema import load
 from treeml.ir.scorecard import Scorecard
@@ -98,7 +100,8 @@ def verify(
     over sets of rows with the best two last levels from counts of pairs of answers, where that
     takes no more than ``work_budget`` split evaluations; a line says where it was not. Of a
     scorecard all but the bound is derived again: ranges of points, rows by score, objective,
-    limits on rates and data hash.
+    limits on rates and data hash. Of a tree of actions the costs of every node stand for the
+    counts.
 
     Parameters
     ----------
@@ -108,7 +111,7 @@ def verify(
     table : Table
         The training rows.
     y : array-like, shape (n_rows,)
-        Their labels.
+        Their labels; of a tree of actions their costs (or rewards), shape (n_rows, n_actions).
     sample_weight : array-like of float, shape (n_rows,), optional
         Their weights; 1 where not given.
     work_budget : float, default=2e7
@@ -132,9 +135,17 @@ def verify(
         raise ValueError('the model has no entry "certificate": there is nothing to check')
     labels = np.asarray(y)
     weight = np.ones(table.n_rows) if sample_weight is None else np.asarray(sample_weight, float)
-    for what, array in (("y", labels), ("sample_weight", weight)):
-        if array.shape != (table.n_rows,):
+    wanted = (table.n_rows,)
+    if isinstance(read, ActionTree):
+        wanted = (table.n_rows, len(read.actions))
+    for what, array, shape in (("y", labels, wanted), ("sample_weight", weight, wanted[:1])):
+        if array.shape != shape:
             raise ValueError(f"{what} has shape {array.shape}, the table {table.n_rows} rows")
+    if isinstance(read, ActionTree):
+        costs = CostCheck(read, extra["certificate"])
+        signed = -labels.astype(float) if read.rewards else labels.astype(float)
+        costs.run(table, signed, weight, work_budget)
+        return Verification(costs.ok, tuple(costs.lines), costs.objective, costs.bound_checked)
     if not isinstance(read, (Tree, Scorecard)):
         raise ValueError(f"a {read.kind.replace('_', ' ')} has no certificate to check")
     if isinstance(read, Scorecard):
@@ -276,14 +287,16 @@ def _check_tree(found: _Findings, table: Table, codes: np.ndarray, weight: np.nd
         f"the tree states {tree.counts[at].tolist()}",
     )
     weighted = counts * tree.class_weight
-    chosen = weighted[np.arange(tree.n_nodes), tree.label]
-    off = chosen < weighted.max(axis=1) - slack
+    losses = weighted @ _confusion(found)
+    chosen = losses[np.arange(tree.n_nodes), tree.label]
+    off = chosen > losses.min(axis=1) + slack * max(1.0, float(np.abs(_confusion(found)).max()))
     at = int(off.argmax())
+    best = "largest weight" if claim.get("cost_matrix") is None else "least cost"
     found.check(
         not off.any(),
-        "every node predicts the class of largest weight in it",
+        f"every node predicts the class of {best} in it",
         f"node {at} predicts {tree.classes[tree.label[at]]!r}, "
-        f"the class of largest weight in it is {tree.classes[weighted[at].argmax()]!r}",
+        f"the class of {best} in it is {tree.classes[losses[at].argmin()]!r}",
     )
     deepest, limit = int(depth.max()), claim["max_depth"]
     found.check(
@@ -304,9 +317,18 @@ def _check_tree(found: _Findings, table: Table, codes: np.ndarray, weight: np.nd
         f"the tree has {len(leaves)} leaves",
         f"the tree has {len(leaves)} leaves, the certificate allows {most}",
     )
-    errors = float(weighted[leaves].sum() - chosen[leaves].sum())
+    errors = float(chosen[leaves].sum())
     cost = errors / max(float(weighted[0].sum()), math.ulp(0.0))
     found.objective = cost + float(claim["regularization"]) * len(leaves)
+
+
+def _confusion(found: _Findings) -> np.ndarray:
+    """What predicting a class (column) for a row of a class adds to the sum of costs."""
+    matrix = found.claim.get("cost_matrix")
+    if matrix is None:
+        return 1.0 - np.eye(len(found.tree.classes))
+    costs = np.array(matrix, dtype=np.float64)
+    return costs - np.minimum(costs.min(axis=1), 0.0)[:, None]
 
 
 def _rounding(claim: dict[str, Any]) -> float:
@@ -358,15 +380,16 @@ def _check_bound(
     """Whether the naive program finds a tree below the stated bound."""
     claim, tree = found.claim, found.tree
     cost = weight * tree.class_weight[codes]
-    program = DynamicProgram(
-        answers,
-        codes,
-        cost / max(float(cost.sum()), math.ulp(0.0)),
-        len(tree.classes),
+    cost = cost / max(float(cost.sum()), math.ulp(0.0))
+    limits = (
         float(claim["regularization"]),
         int(claim["min_samples_leaf"]),
         claim.get("max_leaf_nodes"),
     )
+    if claim.get("cost_matrix") is None:
+        program = DynamicProgram(answers, codes, cost, len(tree.classes), *limits)
+    else:
+        program = CostProgram(answers, cost[:, None] * _confusion(found)[codes], *limits)
     bound = float(claim["lower_bound"])
     limit = bound - _TOLERANCE * max(1.0, bound) - 2 * _rounding(claim)
     work = program.estimate(claim["max_depth"], limit)

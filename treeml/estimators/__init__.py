@@ -5,8 +5,10 @@ from treeml.estimators.evolved import EvolvedTreeClassifier
 from treeml.estimators.evolved_regressor import EvolvedTreeRegressor
 from treeml.estimators.greedy import GreedyTreeClassifier, GreedyTreeRegressor
 from treeml.estimators.load import load
+from treeml.estimators.policy import PolicyTreeClassifier
 from treeml.estimators.rashomon import RashomonTreesClassifier
 from treeml.estimators.rashomon_cards import RashomonScorecardsClassifier
+from treeml.estimators.router import RouterTree
 from treeml.estimators.score_constraints import ScoreConstraints
 from treeml.estimators.scoring import RiskScoreClassifier, SLIMClassifier
 from treeml.estimators.sparse_logistic import SparseLogisticRegression
@@ -20,9 +22,11 @@ __all__ = [
     "GreedyTreeClassifier",
     "GreedyTreeRegressor",
     "OptimalTreeClassifier",
+    "PolicyTreeClassifier",
     "RashomonScorecardsClassifier",
     "RashomonTreesClassifier",
     "RiskScoreClassifier",
+    "RouterTree",
     "SLIMClassifier",
     "ScoreConstraints",
     "SparseLogisticRegression",

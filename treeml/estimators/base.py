@@ -13,7 +13,7 @@ from treeml._core.table import Table
 from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
-from treeml.ir import RegressionTree, Tree
+from treeml.ir import ActionTree, RegressionTree, Tree
 from treeml.report.drawing import tree_html
 from treeml.report.picture import TreePicture
 
@@ -79,7 +79,7 @@ class TreeBase(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         return takes_tables(super().__sklearn_tags__())
 
-    def _fitted_tree(self) -> Tree | RegressionTree:
+    def _fitted_tree(self) -> Tree | RegressionTree | ActionTree:
         raise NotImplementedError
 
     def _table(self, X: Any) -> Table:

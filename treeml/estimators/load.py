@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from treeml import ir
-from treeml.certificate import CardCertificate, Certificate
+from treeml.certificate import CardCertificate, Certificate, CostCertificate
 
 __all__ = ["load", "loads", "write"]
 
@@ -85,8 +85,11 @@ def loads(text: str) -> Any:
     model, extra = ir.load(text)
     if "certificate" not in extra:
         return _without_certificate(model, extra)
-    assert isinstance(model, (ir.Scorecard, ir.Tree))
-    if isinstance(model, ir.Scorecard):
+    assert isinstance(model, (ir.Scorecard, ir.Tree, ir.ActionTree))
+    if isinstance(model, ir.ActionTree):
+        asked = extra.get("estimator", {})
+        estimator = _actions(model, CostCertificate.from_dict(extra["certificate"]), asked)
+    elif isinstance(model, ir.Scorecard):
         asked = extra.get("estimator", {})
         estimator = _scorecard(model, CardCertificate.from_dict(extra["certificate"]), asked)
     else:
@@ -159,6 +162,25 @@ def _tree(tree: ir.Tree, certificate: Certificate) -> Any:
         min_samples_leaf=certificate.min_samples_leaf,
         class_weight=_class_weight(tree.classes, certificate.class_weight),
     )
+    if certificate.cost_matrix is not None:
+        model.set_params(criterion="cost", cost_matrix=certificate.cost_matrix)
+    model.tree_ = tree
+    model.n_leaves_ = tree.n_leaves
+    model._certificate = certificate
+    return model
+
+
+def _actions(tree: ir.ActionTree, certificate: CostCertificate, asked: dict[str, Any]) -> Any:
+    from treeml.estimators.policy import PolicyTreeClassifier
+    from treeml.estimators.router import RouterTree
+
+    names = ("max_depth", "max_leaf_nodes", "regularization", "min_samples_leaf")
+    common = {name: getattr(certificate, name) for name in names}
+    model: Any
+    if asked.get("name") == "RouterTree":  # the experts are not in the file
+        model = RouterTree([(name, None) for name in tree.actions.tolist()], **common)
+    else:
+        model = PolicyTreeClassifier(rewards=tree.rewards, **common)
     model.tree_ = tree
     model.n_leaves_ = tree.n_leaves
     model._certificate = certificate

@@ -18,7 +18,13 @@ from treeml.certificate import Certificate, certify, hash_answers
 from treeml.estimators.base import TreeClassifierBase
 from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from treeml.ir import Tree
-from treeml.search import SearchResult, build_tree, class_counts, optimal_tree
+from treeml.search import (
+    SearchResult,
+    build_tree,
+    class_counts,
+    cost_matrix_tree,
+    optimal_tree,
+)
 
 __all__ = ["OptimalTreeClassifier"]
 
@@ -33,6 +39,7 @@ class _Proof:
     codes: np.ndarray
     sample_weight: np.ndarray | None
     parameters: dict[str, Any]
+    costs: dict[str, Any] = dataclasses.field(default_factory=dict)  # where classes have a matrix
 
     def certify(self) -> Certificate:
         dataset, result = self.dataset, self.result
@@ -40,6 +47,10 @@ class _Proof:
         assert dataset.row_of is not None
         heaviest = float(result.class_weight.max())
         answers = dataset.matrix()[dataset.row_of]
+        grid = {
+            "weight_grid": "every row counts 1" if weights is None else weights.text,
+            "rounding": 0.0 if weights is None else weights.rounding * heaviest / result.total,
+        } | self.costs
         return certify(
             objective=result.objective,
             lower_bound=result.lower_bound,
@@ -49,14 +60,13 @@ class _Proof:
             predicates=self.binarizer.predicates_,
             columns=self.binarizer.columns_,
             class_weight=result.class_weight,
-            weight_grid="every row counts 1" if weights is None else weights.text,
-            rounding=0.0 if weights is None else weights.rounding * heaviest / result.total,
             data_hash=hash_answers(
                 answers, self.codes, self.sample_weight, len(result.class_weight)
             ),
             seconds=result.seconds,
             cuts=getattr(self.binarizer, "choice_", ""),
             **self.parameters,
+            **grid,
         )
 
 
@@ -99,6 +109,13 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
     warm_start : bool, default=False
         Keep the search, so that another ``fit`` on the same data goes on where this one ended,
         as after a time limit or for a larger depth.
+    criterion : {"misclassification", "cost"}, default="misclassification"
+        What the errors are: rows of the wrong class, or the costs of ``cost_matrix``.
+    cost_matrix : array-like of shape (n_classes, n_classes) or None, default=None
+        For ``criterion="cost"``: what predicting class j (column) costs for a row of class i
+        (row), in the order of ``classes_``; the objective is the mean cost plus
+        ``regularization * leaves``. A class with a negative cost has all its costs counted from
+        its least one. Costs of single rows: `PolicyTreeClassifier`.
 
     Attributes
     ----------
@@ -153,6 +170,8 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
+        "criterion": [StrOptions({"misclassification", "cost"})],
+        "cost_matrix": ["array-like", None],
     }
 
     def __init__(
@@ -170,6 +189,8 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         n_jobs: int | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        criterion: str = "misclassification",
+        cost_matrix: Any = None,
     ) -> None:
         self.max_depth = max_depth
         self.regularization = regularization
@@ -183,6 +204,8 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.warm_start = warm_start
+        self.criterion = criterion
+        self.cost_matrix = cost_matrix
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OptimalTreeClassifier:
@@ -216,18 +239,28 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         dataset, codes, weights = self._read(X, y, sample_weight)
         dataset = dataset.with_classes(codes, len(self.classes_), weights)
         control = self._control(task)
-        result = optimal_tree(
-            dataset,
-            max_depth=self.max_depth,
-            max_leaf_nodes=self.max_leaf_nodes,
-            regularization=self.regularization,
-            min_samples_leaf=self.min_samples_leaf,
-            class_weight=self._class_weight(),
-            control=control,
-            resume=getattr(self, "result_", None) if self.warm_start else None,
-            keep=self.warm_start,
-            without=getattr(self, "_without", ()),
-        )
+        asked: dict[str, Any] = {
+            "max_depth": self.max_depth,
+            "max_leaf_nodes": self.max_leaf_nodes,
+            "regularization": self.regularization,
+            "min_samples_leaf": self.min_samples_leaf,
+            "class_weight": self._class_weight(),
+            "control": control,
+            "resume": getattr(self, "result_", None) if self.warm_start else None,
+            "keep": self.warm_start,
+            "without": getattr(self, "_without", ()),
+        }
+        matrix, costs = self._cost_matrix(), {}
+        if matrix is None:
+            result = optimal_tree(dataset, **asked)
+        else:
+            found = cost_matrix_tree(dataset, matrix, **asked)
+            result = found.result
+            rounding = found.rounding
+            if dataset.weights is not None:
+                heaviest = float(result.class_weight.max() * (matrix.max() - matrix.min()))
+                rounding += dataset.weights.rounding * heaviest / result.total
+            costs = {"cost_matrix": matrix, "weight_grid": found.text, "rounding": rounding}
         self.result_ = result
         self.tree_ = build_tree(
             result.nodes,
@@ -238,6 +271,10 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
             classes=self.classes_,
             class_weight=result.class_weight,
         )
+        if matrix is not None:  # the cheapest class, which need not be the most frequent one
+            losses = self.tree_.counts * result.class_weight @ matrix
+            label = losses.argmin(axis=1).astype(np.int32)
+            self.tree_ = dataclasses.replace(self.tree_, label=label)
         self.objective_ = result.objective
         self.lower_bound_ = result.lower_bound
         self.gap_ = result.gap
@@ -249,7 +286,7 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         }
         self._certificate: Certificate | None = None
         self._proof: _Proof | None = _Proof(
-            result, dataset, self.binarizer_, codes, weights, parameters
+            result, dataset, self.binarizer_, codes, weights, parameters, costs
         )
         task.end()
         warn_of_limit(self.status_, self.objective_, self.gap_, control)
@@ -285,6 +322,33 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
     def _fitted_tree(self) -> Tree:
         check_is_fitted(self, "tree_")
         return self.tree_
+
+    def _cost_matrix(self) -> np.ndarray | None:
+        """The costs of confusing classes; None where every error counts alike."""
+        if self.criterion != "cost":
+            if self.cost_matrix is not None:
+                raise ValueError(
+                    'cost_matrix is given, but criterion is "misclassification"; set '
+                    'criterion="cost" to use it'
+                )
+            return None
+        if self.cost_matrix is None:
+            raise ValueError(
+                'criterion="cost" needs cost_matrix, the cost of predicting each class (column) '
+                "for a row of each class (row)"
+            )
+        matrix = np.asarray(self.cost_matrix, dtype=np.float64)
+        n_classes = len(self.classes_)
+        if matrix.shape != (n_classes, n_classes):
+            raise ValueError(
+                f"cost_matrix has shape {matrix.shape}; y has the {n_classes} classes "
+                f"{self.classes_.tolist()}, so {(n_classes, n_classes)} is needed"
+            )
+        bad = np.argwhere(~np.isfinite(matrix))
+        if len(bad):
+            row, column = bad[0].tolist()
+            raise ValueError(f"cost_matrix, row {row}, column {column}: {matrix[row, column]}")
+        return matrix
 
     def _control(self, task: FitTask) -> Control:
         shown = [print_progress] if self.verbose else []

@@ -12,6 +12,7 @@ from treeml.export import c_syntax
 from treeml.export.c_syntax import comment, condition, early_returns, linear_sum, number, string
 from treeml.export.outcome import classes_of, require_classes
 from treeml.ir import (
+    ActionTree,
     LinearRouter,
     LinearTerm,
     Model,
@@ -135,10 +136,10 @@ class _Source:
             return [self._route(model), self._experts(model), *self._end()]
         return self._plain_tree(model)
 
-    def _plain_tree(self, tree: Tree | RegressionTree) -> list[str]:
+    def _plain_tree(self, tree: Tree | RegressionTree | ActionTree) -> list[str]:
         if isinstance(tree, RegressionTree):
             return [self._tree(tree, "", list(map(number, tree.value.tolist())), static="")]
-        if not self.proba:
+        if isinstance(tree, ActionTree) or not self.proba:
             return [self._tree(tree, "", list(map(str, tree.label.tolist())), "int", "")]
         leaves = tree.leaves
         place = dict(zip(leaves.tolist(), range(len(leaves)), strict=True))

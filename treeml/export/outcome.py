@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from treeml.ir import Model, RegressionTree, RoutedModel, Tree, TreeEnsemble
+from treeml.ir import ActionTree, Model, RegressionTree, RoutedModel, Tree, TreeEnsemble
 from treeml.ir.predicate import number_text
 
 _ERRORS = {
@@ -34,6 +34,8 @@ def require_classes(model: Model) -> np.ndarray:
     """
     if isinstance(model, RegressionTree):
         raise ValueError("a regression tree predicts numbers: it has no probabilities")
+    if isinstance(model, ActionTree):
+        raise ValueError("a tree of actions chooses one by cost: it has no probabilities")
     if isinstance(model, (TreeEnsemble, RoutedModel)):
         return model.required_classes()
     return model.classes
@@ -56,12 +58,12 @@ def rows_text(rows: float) -> str:
     return f"{number_text(round(rows, 6))} {'row' if rows == 1 else 'rows'}"
 
 
-def leaf_text(tree: Tree | RegressionTree, node: int, *, error: bool = True) -> str:
+def leaf_text(tree: Tree | RegressionTree | ActionTree, node: int, *, error: bool = True) -> str:
     """What a leaf says and of how many rows.
 
     Parameters
     ----------
-    tree : Tree or RegressionTree
+    tree : Tree, RegressionTree or ActionTree
         The model.
     node : int
         The leaf.
@@ -71,7 +73,8 @@ def leaf_text(tree: Tree | RegressionTree, node: int, *, error: bool = True) -> 
     Returns
     -------
     str
-        Such as ``bad (70 % of 120 rows)`` or ``12.5 (120 rows, mean squared error 3.2)``.
+        Such as ``bad (70 % of 120 rows)``, ``call (120 rows, mean cost 3.2)`` or
+        ``12.5 (120 rows, mean squared error 3.2)``.
     """
     rows = float(tree.rows[node])
     if isinstance(tree, RegressionTree):
@@ -80,6 +83,10 @@ def leaf_text(tree: Tree | RegressionTree, node: int, *, error: bool = True) -> 
             words += f", {_ERRORS[tree.criterion]} {value_text(tree.error[node])}"
         return f"{value_text(tree.value[node])} ({words})"
     name = one_line(str(tree.classes[tree.label[node]]))
+    if isinstance(tree, ActionTree):
+        word, mean = tree.worth(node)
+        worth = f", {word} {value_text(mean)}" if rows else ""
+        return f"{name} ({rows_text(rows)}{worth})"
     if rows == 0:  # a tree that was made without rows has none at its root either
         return f"{name} (no rows)" if tree.rows[0] else name
     share = float(tree.counts[node, tree.label[node]]) / rows

@@ -54,7 +54,7 @@ def python(model: Model, function: str = "predict", *, proba: bool = False) -> s
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
     function : str, default="predict"
         Name of the function.

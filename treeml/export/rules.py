@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treeml.export.outcome import one_line
-from treeml.ir import Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
+from treeml.ir import ActionTree, Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
 from treeml.ir.predicate import LinearTerm, Predicate, Term
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def rules(model: Model) -> pd.DataFrame:
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
 
     Returns
@@ -87,7 +87,9 @@ def conditions(path: Sequence[Answer]) -> list[str]:
     return [f"({text})" if text.endswith(" or missing") else text for text in texts]
 
 
-def _leaf_columns(tree: Tree | RegressionTree, said: dict[str, np.ndarray]) -> dict[str, Any]:
+def _leaf_columns(
+    tree: Tree | RegressionTree | ActionTree, said: dict[str, np.ndarray]
+) -> dict[str, Any]:
     """Columns with an entry for each leaf; ``said`` are those of what the leaves say."""
     leaves = tree.leaves
     texts = {leaf: " and ".join(conditions(path)) or "always" for leaf, path in tree.paths()}
@@ -99,12 +101,21 @@ def _leaf_columns(tree: Tree | RegressionTree, said: dict[str, np.ndarray]) -> d
     }
 
 
-def _predictions(tree: Tree | RegressionTree) -> dict[str, np.ndarray]:
+def _predictions(tree: Tree | RegressionTree | ActionTree) -> dict[str, np.ndarray]:
     """What the leaves predict, with rows and how right it is there."""
     leaves = tree.leaves
     if isinstance(tree, RegressionTree):
         rows, error = _whole(tree.rows[leaves]), tree.error[leaves]
         return {"prediction": tree.value[leaves], "rows": rows, "error": error}
+    if isinstance(tree, ActionTree):
+        means, word = tree.mean_costs[leaves], "cost"
+        if tree.rewards:
+            means, word = 0.0 - means, "reward"
+        columns = {
+            "prediction": tree.actions[tree.label[leaves]],
+            "rows": _whole(tree.rows[leaves]),
+        }
+        return columns | {f"{word}_{a}": means[:, k] for k, a in enumerate(tree.actions.tolist())}
     counts, label = _whole(tree.counts[leaves]), tree.label[leaves]
     rows = counts.sum(axis=1)
     share = np.full(len(leaves), math.nan)

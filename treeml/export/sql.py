@@ -58,7 +58,7 @@ def sql(
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
     dialect : str, default="duckdb"
         Any dialect of sqlglot, such as "sqlite", "postgres", "bigquery", "snowflake" or "tsql".

@@ -5,7 +5,7 @@ from __future__ import annotations
 from treeml.export import card_text, routed_text
 from treeml.export.outcome import leaf_text, meaning, one_line, start_text
 from treeml.export.rules import conditions
-from treeml.ir import Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
+from treeml.ir import ActionTree, Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
 
 MISSING_RULE = (
     "A missing value, or a level not seen in training, answers no to every question except "
@@ -27,7 +27,7 @@ def text(model: Model) -> str:
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
 
     Returns
@@ -48,7 +48,7 @@ def text(model: Model) -> str:
     return "\n".join([*lines, "", MISSING_RULE] if asks else lines)
 
 
-def sentences(model: Tree | RegressionTree | TreeEnsemble | RoutedModel) -> list[str]:
+def sentences(model: Tree | RegressionTree | ActionTree | TreeEnsemble | RoutedModel) -> list[str]:
     """One sentence a leaf, in depth-first order, with the conditions of its path merged.
 
     Conditions on one column become one: "25 < age <= 41". The rows that a sentence speaks of are
@@ -85,7 +85,7 @@ def sentences(model: Tree | RegressionTree | TreeEnsemble | RoutedModel) -> list
     return [*out, meaning(model)]
 
 
-def _clauses(tree: Tree | RegressionTree, adds: bool = False) -> list[str]:
+def _clauses(tree: Tree | RegressionTree | ActionTree, adds: bool = False) -> list[str]:
     """A clause for each leaf, such as ``if age <= 41, then bad (70 % of 120 rows)``."""
     out = []
     for leaf, path in tree.paths():
@@ -110,7 +110,7 @@ def _heading(ensemble: TreeEnsemble, which: int) -> str:
     return f"Tree {which + 1} ({name})"
 
 
-def _tree_lines(tree: Tree | RegressionTree, adds: bool = False) -> list[str]:
+def _tree_lines(tree: Tree | RegressionTree | ActionTree, adds: bool = False) -> list[str]:
     """Questions and leaves; the leaves of an ensemble's tree add their value to the score."""
     lines: list[str] = []
     stack: list[tuple[int, int, str]] = [(0, 0, "")]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from treeml.export.python_syntax import question, scalar
-from treeml.ir import RegressionTree, Tree, TreeNodes
+from treeml.ir import ActionTree, RegressionTree, Tree, TreeNodes
 from treeml.ir.predicate import Term
 
 __all__ = ["early_returns", "statements", "terms"]
@@ -20,11 +20,13 @@ def terms(tree: TreeNodes) -> set[Term]:
     return {part for term in asked for part in term.parts}
 
 
-def statements(tree: Tree | RegressionTree, names: dict[int, str], proba: bool) -> list[ast.stmt]:
+def statements(
+    tree: Tree | RegressionTree | ActionTree, names: dict[int, str], proba: bool
+) -> list[ast.stmt]:
     """Early returns of classes, numbers or probabilities."""
     if isinstance(tree, RegressionTree):
         return early_returns(tree, names, [ast.Constant(value) for value in tree.value.tolist()])
-    if not proba:
+    if not proba or isinstance(tree, ActionTree):  # `require_classes` has refused the latter
         labels = [scalar(name) for name in tree.classes]
         return early_returns(tree, names, [ast.Constant(labels[k]) for k in tree.label])
     return early_returns(tree, names, [_shares(tree, row) for row in tree.node_proba.tolist()])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from treeml.export.sql_syntax import conditions, constant
-from treeml.ir import Predicate, RegressionTree, Tree, TreeNodes
+from treeml.ir import ActionTree, Predicate, RegressionTree, Tree, TreeNodes
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -19,11 +19,13 @@ __all__ = ["case", "columns", "compact_case", "first_match"]
 
 
 def columns(
-    tree: Tree | RegressionTree, dialect: str, *, proba: bool, nan_values: bool
+    tree: Tree | RegressionTree | ActionTree, dialect: str, *, proba: bool, nan_values: bool
 ) -> list[exp.Expr]:
     """The predicted class or number, or the probability of every class."""
     if isinstance(tree, RegressionTree):
         outcomes = [tree.value]
+    elif isinstance(tree, ActionTree):
+        outcomes = [tree.actions[tree.label]]
     else:
         outcomes = list(tree.node_proba.T) if proba else [tree.classes[tree.label]]
     return [case(tree, values, dialect, nan_values) for values in outcomes]

@@ -1,5 +1,6 @@
 """Models as inert data: predicates, trees, ensembles, scorecards, routed models, versioned JSON."""
 
+from treeml.ir.action_tree import ActionTree
 from treeml.ir.ensemble import TreeEnsemble
 from treeml.ir.linear_map import LinearMap
 from treeml.ir.nodes import TreeNodes
@@ -13,6 +14,7 @@ from treeml.ir.tree import Tree
 
 __all__ = [
     "SCHEMA_VERSION",
+    "ActionTree",
     "LinearForm",
     "LinearMap",
     "LinearRouter",

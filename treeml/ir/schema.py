@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from treeml.ir.action_tree import ActionTree
 from treeml.ir.ensemble import TreeEnsemble
 from treeml.ir.regression_tree import RegressionTree
 from treeml.ir.routed_model import RoutedModel
@@ -15,9 +16,10 @@ SCHEMA_VERSION = 1
 
 __all__ = ["SCHEMA_VERSION", "Model", "dump", "load"]
 
-Model = Tree | RegressionTree | TreeEnsemble | Scorecard | RoutedModel
+Model = Tree | RegressionTree | ActionTree | TreeEnsemble | Scorecard | RoutedModel
 
 _KINDS = {
+    "action_tree": ActionTree,
     "regression_tree": RegressionTree,
     "routed_model": RoutedModel,
     "scorecard": Scorecard,

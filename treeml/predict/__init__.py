@@ -9,7 +9,15 @@ import numpy as np
 
 from treeml._core.table import Table
 from treeml._ext import predict as native
-from treeml.ir import LinearRouter, RegressionTree, RoutedModel, Tree, TreeEnsemble, TreeNodes
+from treeml.ir import (
+    ActionTree,
+    LinearRouter,
+    RegressionTree,
+    RoutedModel,
+    Tree,
+    TreeEnsemble,
+    TreeNodes,
+)
 from treeml.predict.flat import FlatSums, FlatTrees
 
 __all__ = ["apply", "predict", "predict_proba", "route", "score"]
@@ -82,13 +90,16 @@ def score(model: TreeEnsemble | RoutedModel, table: Table, *, n_threads: int = 1
 
 
 def predict(
-    model: Tree | RegressionTree | TreeEnsemble | RoutedModel, table: Table, *, n_threads: int = 1
+    model: Tree | RegressionTree | ActionTree | TreeEnsemble | RoutedModel,
+    table: Table,
+    *,
+    n_threads: int = 1,
 ) -> np.ndarray:
-    """Class label or number of every row, as the model's own ``predict`` has it.
+    """Class label, action or number of every row, as the model's own ``predict`` has it.
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble or RoutedModel
+    model : Tree, RegressionTree, ActionTree, TreeEnsemble or RoutedModel
         The model.
     table : Table
         Rows with the columns that the model was fitted on.
@@ -103,7 +114,9 @@ def predict(
     if isinstance(model, (TreeEnsemble, RoutedModel)):
         return model.predict_of(score(model, table, n_threads=n_threads))
     leaf = apply(model, table, n_threads=n_threads)
-    return model.classes[model.label[leaf]] if isinstance(model, Tree) else model.value[leaf]
+    return (
+        model.value[leaf] if isinstance(model, RegressionTree) else model.classes[model.label[leaf]]
+    )
 
 
 def predict_proba(

@@ -379,7 +379,7 @@ def merged_rows(
     answers: np.ndarray, scores: list[np.ndarray]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """The different rows, with their sums of scores."""
-    packed = np.packbits(answers, axis=1)
+    packed = answers if answers.dtype.kind == "f" else np.packbits(answers, axis=1)
     _, first, row_of = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     out = []
     for score in scores:

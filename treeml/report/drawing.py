@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from treeml.ir import RegressionTree, RoutedModel, RoutingTree, Tree, TreeNodes
+from treeml.ir import ActionTree, RegressionTree, RoutedModel, RoutingTree, Tree, TreeNodes
 from treeml.report.leaf import Leaves, leaves_of
 from treeml.report.lettering import amount, class_colour, clean, palette_css, percent, wrap
 
@@ -41,7 +41,7 @@ class _Box:
     y: float = 0.0
 
 
-def _measure(tree: Tree | RegressionTree | RoutingTree, leaves: Leaves) -> list[_Box]:
+def _measure(tree: Tree | RegressionTree | ActionTree | RoutingTree, leaves: Leaves) -> list[_Box]:
     boxes = []
     for node in range(tree.n_nodes):
         if tree.predicate[node] >= 0:
@@ -87,7 +87,7 @@ def _place(tree: TreeNodes, boxes: list[_Box], top: float) -> tuple[float, float
     return max(box.x + box.width for box in boxes) + 2, float(extent[0, 1]) + 2
 
 
-def _edges(tree: Tree | RegressionTree | RoutingTree, boxes: list[_Box]) -> list[str]:
+def _edges(tree: Tree | RegressionTree | ActionTree | RoutingTree, boxes: list[_Box]) -> list[str]:
     rows = tree.rows
     out = []
     for node in np.flatnonzero(tree.predicate >= 0):
@@ -144,7 +144,7 @@ def _node(tree: TreeNodes, node: int, box: _Box, leaves: Leaves) -> list[str]:
 
 
 def tree_svg(
-    tree: Tree | RegressionTree | RoutedModel,
+    tree: Tree | RegressionTree | ActionTree | RoutedModel,
     *,
     title: str = "Decision tree",
     legend: bool = True,
@@ -199,7 +199,9 @@ def tree_svg(
     return "\n".join([*parts, "</svg>"])
 
 
-def _nodes(tree: Tree | RegressionTree | RoutedModel) -> Tree | RegressionTree | RoutingTree:
+def _nodes(
+    tree: Tree | RegressionTree | ActionTree | RoutedModel,
+) -> Tree | RegressionTree | ActionTree | RoutingTree:
     """The nodes to draw."""
     if not isinstance(tree, RoutedModel):
         return tree
@@ -216,7 +218,9 @@ def _description(tree: TreeNodes, leaves: str, payload: Leaves) -> str:
     return clean(f"A decision tree with {leaves}. {'; '.join(ways)}.")
 
 
-def tree_html(tree: Tree | RegressionTree | RoutedModel, *, title: str = "Decision tree") -> str:
+def tree_html(
+    tree: Tree | RegressionTree | ActionTree | RoutedModel, *, title: str = "Decision tree"
+) -> str:
     """A self-contained snippet for notebooks: the picture on its own ground, light or dark.
 
     Parameters

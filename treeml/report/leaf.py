@@ -9,7 +9,7 @@ import numpy as np
 
 from treeml.export.outcome import rows_text
 from treeml.export.routed_text import expert_text
-from treeml.ir import RegressionTree, RoutedModel, RoutingTree, Tree
+from treeml.ir import ActionTree, RegressionTree, RoutedModel, RoutingTree, Tree
 from treeml.report.lettering import (
     N_COLOURS,
     amount,
@@ -20,7 +20,7 @@ from treeml.report.lettering import (
     wrap,
 )
 
-__all__ = ["ClassLeaves", "Leaves", "RoutedLeaves", "ValueLeaves", "leaves_of"]
+__all__ = ["ActionLeaves", "ClassLeaves", "Leaves", "RoutedLeaves", "ValueLeaves", "leaves_of"]
 
 
 class Leaves(Protocol):
@@ -51,7 +51,7 @@ class Leaves(Protocol):
         ...
 
 
-def leaves_of(tree: Tree | RegressionTree | RoutedModel) -> Leaves:
+def leaves_of(tree: Tree | RegressionTree | ActionTree | RoutedModel) -> Leaves:
     """The leaves of a kind of tree.
 
     Raises
@@ -65,19 +65,46 @@ def leaves_of(tree: Tree | RegressionTree | RoutedModel) -> Leaves:
         return ValueLeaves(tree)
     if isinstance(tree, RoutedModel) and isinstance(tree.router, RoutingTree):
         return RoutedLeaves(tree, tree.router)
+    if isinstance(tree, ActionTree):
+        return ActionLeaves(tree)
     raise ValueError(
         f"a {type(tree).__name__} has no picture as one tree; draw one of its trees, if it has any"
     )
 
 
-class ClassLeaves:
+class _NamedLeaves:
+    """Leaves that say one of several names, each with a colour."""
+
+    def __init__(self, names: np.ndarray, label: np.ndarray) -> None:
+        self.names, self.label = names, label
+
+    def name(self, node: int) -> str:
+        return str(self.names[self.label[node]])
+
+    def fill(self, node: int) -> str:
+        return f"fill:{class_colour(int(self.label[node]))}"
+
+    def legend(self, width: float) -> list[str]:
+        out, x = [], 2.0
+        for which, name in enumerate(self.names[:N_COLOURS]):
+            text = wrap(str(name), 150, False, 1)[0]
+            out.append(
+                f'<rect x="{x:.1f}" y="4" width="11" height="11" rx="2" '
+                f'style="fill:{class_colour(which)}"/>'
+            )
+            out.append(_soft(text, x + 17))
+            x += 17 + text_width(text) + 18
+            if x > width - 100:
+                break
+        return out
+
+
+class ClassLeaves(_NamedLeaves):
     """Class and share; the bar is stacked by class."""
 
     def __init__(self, tree: Tree) -> None:
+        super().__init__(tree.classes, tree.label)
         self.tree = tree
-
-    def name(self, node: int) -> str:
-        return str(self.tree.classes[self.tree.label[node]])
 
     def rate(self, node: int) -> str:
         counts = self.tree.counts[node]
@@ -86,9 +113,6 @@ class ClassLeaves:
 
     def words(self, node: int) -> str:
         return self.rate(node)
-
-    def fill(self, node: int) -> str:
-        return f"fill:{class_colour(int(self.tree.label[node]))}"
 
     def bar(self, node: int, x: float, y: float, width: float, height: float) -> list[str]:
         counts = self.tree.counts[node]
@@ -102,19 +126,29 @@ class ClassLeaves:
             left += part
         return out
 
-    def legend(self, width: float) -> list[str]:
-        out, x = [], 2.0
-        for which, name in enumerate(self.tree.classes[:N_COLOURS]):
-            text = wrap(str(name), 150, False, 1)[0]
-            out.append(
-                f'<rect x="{x:.1f}" y="4" width="11" height="11" rx="2" '
-                f'style="fill:{class_colour(which)}"/>'
-            )
-            out.append(_soft(text, x + 17))
-            x += 17 + text_width(text) + 18
-            if x > width - 100:
-                break
-        return out
+
+class ActionLeaves(_NamedLeaves):
+    """Action and its mean cost; the bar is longer the worse the next best action is there."""
+
+    def __init__(self, tree: ActionTree) -> None:
+        super().__init__(tree.actions, tree.label)
+        self.tree = tree
+        means = np.sort(tree.mean_costs, axis=1)
+        self.lead = means[:, min(1, means.shape[1] - 1)] - means[:, 0]
+
+    def rate(self, node: int) -> str:
+        word, mean = self.tree.worth(node)
+        return f"{amount(self.tree.rows[node])} rows, {word} {_number(mean)}"
+
+    def words(self, node: int) -> str:
+        return f"{self.name(node)}, {self.rate(node)}"
+
+    def bar(self, node: int, x: float, y: float, width: float, height: float) -> list[str]:
+        most = float(self.lead[self.tree.leaves].max()) or 1.0
+        part = max(float(width * self.lead[node] / most), 1.5)
+        name = f"the next best action is {_number(self.lead[node])} worse"
+        ground = _bar(x, y, width, height, "fill:var(--tm-line,#c3ccd4);fill-opacity:.5", "")
+        return [ground, _bar(x, y, part, height, self.fill(node), name)]
 
 
 class ValueLeaves:

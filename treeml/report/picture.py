@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from treeml.ir import RegressionTree, RoutedModel, Tree
+from treeml.ir import ActionTree, RegressionTree, RoutedModel, Tree
 from treeml.report.drawing import tree_html, tree_svg
 
 __all__ = ["TreePicture"]
@@ -21,7 +21,7 @@ class TreePicture:
     title : str
     """
 
-    tree: Tree | RegressionTree | RoutedModel
+    tree: Tree | RegressionTree | ActionTree | RoutedModel
     title: str = "Decision tree"
 
     @property

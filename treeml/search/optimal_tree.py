@@ -16,10 +16,10 @@ from treeml.binarize.dataset import BinaryDataset
 from treeml.search.class_weight import integer_class_weights
 from treeml.search.result import SearchResult
 
-__all__ = ["optimal_tree"]
+__all__ = ["NO_LIMIT", "SearchProblem", "optimal_tree", "run_search"]
 
 _STATUS: tuple[Status, ...] = ("gap_tol", "time_limit", "memory_limit", "interrupted")
-_NO_LIMIT = 2**31 - 1
+NO_LIMIT = 2**31 - 1
 _EXACT_COST = 2**53
 
 
@@ -85,20 +85,48 @@ def optimal_tree(
     if regularization > 0:
         unit = 2 ** max(0, _EXACT_COST.bit_length() - 1 - total.bit_length())
     leaf_cost = round(Fraction(regularization) * unit * total)
-    problem = _Problem(
+    problem = SearchProblem(
         dataset.columns,
         dataset.n_rows,
         np.ascontiguousarray(dataset.statistics),
         weights,
         unit,
         leaf_cost,
-        min(min_samples_leaf, _NO_LIMIT),
+        min(min_samples_leaf, NO_LIMIT),
         control.n_threads,
         tuple(without),
     )
-    handle = resume.handle if resume is not None else None
+    return run_search(
+        problem,
+        control,
+        max_depth=max_depth,
+        max_leaf_nodes=max_leaf_nodes,
+        regularization=regularization,
+        totals=(total, total / (factor * dataset.scale)),
+        class_weight=weights / factor,
+        handle=resume.handle if resume is not None else None,
+        keep=keep,
+        start=start,
+    )
+
+
+def run_search(
+    problem: SearchProblem,
+    control: Control,
+    *,
+    max_depth: int | None,
+    max_leaf_nodes: int | None,
+    regularization: float,
+    totals: tuple[float, float],
+    class_weight: np.ndarray,
+    handle: object,
+    keep: bool,
+    start: float,
+) -> SearchResult:
+    """Run or go on with a native search; ``totals`` are in units of its costs and of weights."""
     if not isinstance(handle, _Handle) or not handle.problem.same(problem):
         handle = _Handle(problem, problem.search())
+    total, unit, leaf_cost = totals[0], problem.unit, problem.leaf_cost
     scale = unit * total
     progress = control.progress
 
@@ -107,8 +135,8 @@ def optimal_tree(
             progress(seconds, upper / scale, lower / scale)
 
     cost, lower, stop, nodes, counters, steps, raised = handle.search.run(
-        max_depth=_NO_LIMIT if max_depth is None else min(max_depth, _NO_LIMIT),
-        max_leaf_nodes=_NO_LIMIT if max_leaf_nodes is None else min(max_leaf_nodes, _NO_LIMIT),
+        max_depth=NO_LIMIT if max_depth is None else min(max_depth, NO_LIMIT),
+        max_leaf_nodes=NO_LIMIT if max_leaf_nodes is None else min(max_leaf_nodes, NO_LIMIT),
         gap_tol=control.gap_tol,
         time_limit=-1.0 if control.time_limit is None else control.time_limit,
         memory_limit=-1 if control.memory_limit is None else control.memory_limit,
@@ -131,8 +159,8 @@ def optimal_tree(
         lower_bound=objective if proven else min(objective, lower / scale),
         status="optimal" if proven else _STATUS[stop],
         nodes=np.array(nodes, dtype=np.int32).reshape(-1, 3),
-        total=total / (factor * dataset.scale),
-        class_weight=weights / factor,
+        total=totals[1],
+        class_weight=class_weight,
         seconds=time.perf_counter() - start,
         counters=counters,
         history=history,
@@ -141,7 +169,7 @@ def optimal_tree(
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _Problem:
+class SearchProblem:
     """What the native search is made of."""
 
     columns: np.ndarray
@@ -153,6 +181,7 @@ class _Problem:
     min_samples_leaf: int
     n_jobs: int
     without: tuple[str, ...]
+    costs: bool = False
 
     def search(self) -> native.TreeSearch:
         return native.TreeSearch(
@@ -165,9 +194,10 @@ class _Problem:
             min_samples_leaf=self.min_samples_leaf,
             n_jobs=self.n_jobs,
             without=self.without,
+            costs=self.costs,
         )
 
-    def same(self, other: _Problem) -> bool:
+    def same(self, other: SearchProblem) -> bool:
         return all(
             np.array_equal(getattr(self, field.name), getattr(other, field.name))
             for field in dataclasses.fields(self)
@@ -178,5 +208,5 @@ class _Problem:
 class _Handle:
     """A native search with its cache, and the problem that it belongs to."""
 
-    problem: _Problem
+    problem: SearchProblem
     search: native.TreeSearch

@@ -23,8 +23,6 @@ class Archive {
         const std::size_t bytes = std::size_t(stride) * sizeof(Word);
         n_nodes_ = int(std::clamp<std::size_t>(kBytes / std::max<std::size_t>(bytes, 1), 64, 4096));
         n_splits_ = int(std::clamp<std::size_t>(kBytes / (sizeof(Cost) * std::max(n_columns, 1)), 64, 512));
-        unit_weights_ = true;
-        for (std::int64_t weight : frame.weight) unit_weights_ &= weight == 1;
     }
 
     void add(const Node<T>& node, std::int64_t weight, Size size, Cost lower, const std::vector<Cost>* splits,
@@ -110,21 +108,10 @@ class Archive {
     int newest(std::size_t k) const { return int((next_ - 1 - std::int64_t(k)) % n_nodes_); }
     const Word* row_set(int at) const { return rows_.data() + std::size_t(at) * stride_; }
 
-    // Weight of A \ S; any number above `enough` where it is more.
-    std::int64_t distance(const Word* a, const Word* s, std::int64_t enough) const {
-        const auto count = frame_.kernels.count_difference;
-        if (unit_weights_) return count(a, s, stride_, enough);
-        std::int64_t sum = 0;
-        for (int g = 0; g < frame_.n_groups() && sum <= enough; ++g) {
-            const int at = frame_.first_word[g];
-            sum += frame_.weight[g] * count(a + at, s + at, frame_.first_word[g + 1] - at, enough);
-        }
-        return sum;
-    }
+    std::int64_t distance(const Word* a, const Word* b, std::int64_t enough) const { return frame_.distance(a, b, stride_, enough); }
 
     const Frame<T>& frame_;
     int stride_, n_columns_, n_nodes_, n_splits_;
-    bool unit_weights_;
     std::int64_t next_ = 0, next_split_ = 0;
     std::vector<Cost> lower_, slack_;  // of each node: its bound, and that less its weight
     std::vector<Entry> entries_;

@@ -36,7 +36,18 @@ struct Frame {
     Kernels<T> kernels;
     bool two_classes;
     bool fits_signed;  // every sum of weights, as a signed T
+    bool unit_weights; // all groups count 1
 
+    // Weight of A \ S; any number above `enough` where it is more.
+    std::int64_t distance(const Word* a, const Word* s, int n_words, std::int64_t enough) const {
+        if (unit_weights) return kernels.count_difference(a, s, n_words, enough);
+        std::int64_t sum = 0;
+        for (int g = 0; g < n_groups() && sum <= enough; ++g) {
+            const int at = first_word[g];
+            sum += weight[g] * kernels.count_difference(a + at, s + at, first_word[g + 1] - at, enough);
+        }
+        return sum;
+    }
     int n_counts() const { return objective.n_counts(); }
     int n_groups() const { return int(groups.size()); }
 };
@@ -57,6 +68,11 @@ struct Counts {
     void clear(long width) {
         for (T* row : ones) std::fill(row, row + width, T(0));
     }
+};
+
+// The rows on one side of a split: what the best leaf loses there, their weight, how many they are.
+struct NodeSide {
+    std::int64_t errors, weight, rows;
 };
 
 template <class T>
@@ -94,6 +110,33 @@ struct Node {
             most = std::max<std::int64_t>(most, counts.total[c]);
         }
         return sum - most;
+    }
+
+    // `rows` with a leaf limit only.
+    NodeSide side(const Frame<T>& frame, int f, bool value) const {
+        std::int64_t all = 0, most = 0, rows_there = 0;
+        for (int c = 0; c < frame.objective.n_classes; ++c) {
+            const std::int64_t one = counts.ones[c][f];
+            const std::int64_t here = value ? one : std::int64_t(counts.total[c]) - one;
+            all += here;
+            most = std::max(most, here);
+        }
+        if (frame.objective.limits_leaves()) {
+            const std::int64_t one = counts.ones[frame.objective.n_classes][f];
+            rows_there = value ? one : n_rows(frame) - one;
+        }
+        return {all - most, all, rows_there};
+    }
+    void weights(const Frame<T>& frame, std::vector<std::int64_t>& out) const {
+        out.assign(n_columns, 0);
+        for (int c = 0; c < frame.objective.n_classes; ++c)
+            for (int j = 0; j < n_columns; ++j) out[j] += counts.ones[c][j];
+    }
+    // Whether column f is 1 in half of the weight or less.
+    bool mostly_no(const Frame<T>& frame, int f) const {
+        std::int64_t ones = 0;
+        for (int c = 0; c < frame.objective.n_classes; ++c) ones += counts.ones[c][f];
+        return 2 * ones <= total(frame);
     }
 
     // From `rows`: where each group starts, how many chunks it has, and the totals.

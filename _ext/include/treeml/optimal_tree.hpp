@@ -34,7 +34,8 @@ class TreeSearch {
 template <class T>
 class OptimalTreeSearch final : public TreeSearch {
   public:
-    OptimalTreeSearch(GroupedRows rows, const Misclassification& objective, const BoundSwitches& bounds, bool several)
+    template <class Rows>
+    OptimalTreeSearch(Rows rows, const Misclassification& objective, const BoundSwitches& bounds, bool several)
         : several_(several) {
         shared_.bounds = bounds;
         names_ = shared_.load(std::move(rows), objective, root_, &places_);

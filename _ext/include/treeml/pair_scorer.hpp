@@ -143,6 +143,23 @@ class PairScorer {
         return {best(side, node.n_columns, by_leaves, capped), best(other, node.n_columns, by_leaves, capped)};
     }
 
+    // Gini impurity of the split on every column, given the weights where each is 1.
+    void promise(const Node<T>& node, const std::vector<std::int64_t>& weights, std::vector<double>& out) const {
+        const double all = double(node.total(frame_));
+        out.assign(node.n_columns, 0.0);
+        for (int j = 0; j < node.n_columns; ++j) {
+            double yes = 0, no = 0;
+            for (int c = 0; c < objective_.n_classes; ++c) {
+                const double a = double(node.counts.ones[c][j]), b = double(node.counts.total[c]) - a;
+                yes += a * a;
+                no += b * b;
+            }
+            const double ones = double(weights[j]);
+            // constant where only rows without weight differ
+            out[j] = ones && ones < all ? -(yes / ones + no / (all - ones)) : 0.0;
+        }
+    }
+
     // Best tree of depth one.
     BestSplit stump(const Node<T>& node) const {
         BestSplit out{leaf(node.counts.total.data()), -1, 1};

@@ -19,9 +19,9 @@ struct Place {
     bool turned;  // as its complement
 };
 
-// What the threads of a search share.
+// What the threads of a search share, however the rows are held.
 template <class T>
-struct Shared {
+struct SharedState {
     Frame<T> frame;
     std::vector<Word> columns;  // of the root, distinct ones
     int stride = 0;
@@ -36,6 +36,11 @@ struct Shared {
     Control* control = nullptr;
 
     const Misclassification& objective() const { return frame.objective; }
+};
+
+template <class T>
+struct Shared : SharedState<T> {
+    using SharedState<T>::frame, SharedState<T>::columns, SharedState<T>::stride, SharedState<T>::certain;
 
     // Takes the rows in: the frame, and `root` with its distinct columns. Returns which column of the data
     // each of them is, and in `places` which of them every column of the data is.
@@ -46,6 +51,7 @@ struct Shared {
         frame.two_classes = of.n_classes == 2;
         std::int64_t total = 0;
         for (std::size_t g = 0; g < rows.groups.size(); ++g) total += rows.rows[g] * rows.groups[g].weight;
+        frame.unit_weights = std::all_of(rows.groups.begin(), rows.groups.end(), [](const Group& g) { return g.weight == 1; });
         frame.fits_signed = total <= std::int64_t(std::numeric_limits<std::make_signed_t<T>>::max());
         frame.groups = rows.groups;
         frame.first_group.assign(of.n_counts() + 1, 0);

@@ -178,7 +178,7 @@ class Worker {
             start_level(at, node);
             scorer_.score(node, at.pairs, false, false);
             worked(1);
-            order_by_gini(at, node);
+            sort_columns(at, node);
             scorer_.make_overlap(node, at.pairs, false);
         } else if (shared_.bounds.lookahead && scorer_.can_cap()) {
             start_level(at, node);
@@ -193,14 +193,13 @@ class Worker {
             if (uses_archive() && shared_.bounds.splits) archive(depth).bound_splits(node, node.total(frame_), asked, at.split);
         }
         if (depth > 3) std::stable_sort(at.order.begin(), at.order.end(), [&](int a, int b) { return at.key[a] < at.key[b]; });
-        const std::int64_t total = node.total(frame_);
         for (const int f : at.order) {
             if (bound(at, f) > budget) continue;
             if (stop()) return false;
             SplitCosts split{f, 0, 0};
             if (depth == 3) {
                 if (!recall(split)) {
-                    const bool small = 2 * at.ones[f] <= total;
+                    const bool small = node.mostly_no(frame_, f);
                     projector_.chunks(node, f, small, at.half);
                     const auto [half, rest] = scorer_.score_children(node, at.half, at.pairs, false, false);
                     worked(2);
@@ -255,7 +254,7 @@ class Worker {
         std::vector<Cost> low1, low0;    // bounds of the children from capped cells
         std::vector<std::int64_t> ones;  // weight of every column
         std::vector<int> order;
-        std::vector<double> gini;
+        std::vector<double> promise;     // least first
     };
     struct Child {
         Cost lower, leaf;
@@ -308,35 +307,17 @@ class Worker {
         return {depth, all ? kNoLimit : asked.leaves};
     }
 
-    void count(Level& at, const Node<T>& node) {
-        at.ones.assign(node.n_columns, 0);
-        for (int c = 0; c < objective().n_classes; ++c)
-            for (int j = 0; j < node.n_columns; ++j) at.ones[j] += node.counts.ones[c][j];
-    }
-
-    // Columns by Gini impurity of the split, then by number.
-    void order_by_gini(Level& at, const Node<T>& node) {
-        const double all = double(node.total(frame_));
-        at.gini.assign(node.n_columns, 0.0);
-        for (int j = 0; j < node.n_columns; ++j) {
-            double yes = 0, no = 0;
-            for (int c = 0; c < objective().n_classes; ++c) {
-                const double a = double(node.counts.ones[c][j]), b = double(node.counts.total[c]) - a;
-                yes += a * a;
-                no += b * b;
-            }
-            const double ones = double(at.ones[j]);
-            // constant where only rows without weight differ
-            at.gini[j] = ones && ones < all ? -(yes / ones + no / (all - ones)) : 0.0;
-        }
+    // Columns by what the scorer expects of them, then by number.
+    void sort_columns(Level& at, const Node<T>& node) {
+        scorer_.promise(node, at.ones, at.promise);
         at.order.resize(node.n_columns);
         std::iota(at.order.begin(), at.order.end(), 0);
         std::sort(at.order.begin(), at.order.end(),
-                  [&](int a, int b) { return at.gini[a] != at.gini[b] ? at.gini[a] < at.gini[b] : a < b; });
+                  [&](int a, int b) { return at.promise[a] != at.promise[b] ? at.promise[a] < at.promise[b] : a < b; });
     }
 
     void start_level(Level& at, const Node<T>& node) {
-        count(at, node);
+        node.weights(frame_, at.ones);
         at.siblings.start(node.n_columns, objective());
         at.value.assign(node.n_columns, 2 * objective().leaf_cost);
         at.split.assign(node.n_columns, 0);
@@ -374,7 +355,7 @@ class Worker {
             at.low1.assign(node.n_columns, objective().leaf_cost);
             at.low0 = at.low1;
         }
-        order_by_gini(at, node);
+        sort_columns(at, node);
         scorer_.make_overlap(node, at.pairs, CAPPED);
         const std::int64_t total = node.total(frame_);
         Cost lower = kInfinite;
@@ -388,7 +369,7 @@ class Worker {
                 for (; k < at.order.size(); ++k) lower = std::min(lower, bound(at, at.order[k]));
                 break;
             } else {
-                const bool small = 2 * at.ones[f] <= total;
+                const bool small = node.mostly_no(frame_, f);
                 projector_.chunks(node, f, small, at.half);
                 const auto [half, rest] = scorer_.score_children(node, at.half, at.pairs, leaves < 8, CAPPED);
                 worked(2);
@@ -448,20 +429,11 @@ class Worker {
 
     // What is known of a child before any search: its leaf, the bounds, the cache.
     void look(const Node<T>& node, int f, bool value, Size asked, Cost bound, Child& child) {
-        std::int64_t total = 0, most = 0, rows = 0;
-        for (int c = 0; c < objective().n_classes; ++c) {
-            const std::int64_t one = node.counts.ones[c][f];
-            const std::int64_t here = value ? one : std::int64_t(node.counts.total[c]) - one;
-            total += here;
-            most = std::max(most, here);
-        }
-        if (objective().limits_leaves()) {
-            const std::int64_t one = node.counts.ones[objective().n_classes][f];
-            rows = value ? one : node.n_rows(frame_) - one;
-        }
+        const NodeSide side = node.side(frame_, f, value);
+        const std::int64_t rows = side.rows;
         const Cost fixed = objective().leaf_cost;
-        child.leaf = objective().unit * (total - most) + fixed;
-        child.weight = total;
+        child.leaf = objective().unit * side.errors + fixed;
+        child.weight = side.weight;
         child.asked = asked;
         child.exact = true;
         if (objective().limits_leaves() && rows < objective().min_samples_leaf) {
