@@ -8,12 +8,16 @@ from treeml import (
     BoostedTreesRegressor,
     GreedyTreeClassifier,
     GreedyTreeRegressor,
+    LinearTreeClassifier,
+    LinearTreeRegressor,
     OptimalTreeClassifier,
     PolicyTreeClassifier,
     RashomonScorecardsClassifier,
     RashomonTreesClassifier,
     RiskScoreClassifier,
     SLIMClassifier,
+    SMOSEClassifier,
+    SMOSERegressor,
 )
 
 
@@ -52,6 +56,11 @@ from treeml import (
         GreedyTreeRegressor(criterion="absolute_error", max_depth=3),
         BoostedTreesClassifier(n_estimators=10),
         BoostedTreesRegressor(n_estimators=20),
+        LinearTreeRegressor(),
+        LinearTreeRegressor(solver="exact", max_leaf_nodes=4, l2=1.0),
+        LinearTreeClassifier(max_leaf_nodes=2, l2=0.25),
+        SMOSERegressor(n_experts=2, expert_l2=1.0, n_restarts=0),
+        SMOSEClassifier(n_experts=2, expert_l2=0.25, n_restarts=0),
     ]
 )
 def test_estimator_check(estimator, check):

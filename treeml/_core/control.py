@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from typing import Literal
@@ -59,6 +60,13 @@ class Control:
         if self.n_jobs > 0:
             return self.n_jobs
         return max(1, (os.cpu_count() or 1) + 1 + self.n_jobs)
+
+    def after(self, begin: float) -> Control:
+        """What is left of the time since ``begin``, a reading of `time.perf_counter`."""
+        if self.time_limit is None:
+            return self
+        left = max(0.0, self.time_limit - (time.perf_counter() - begin))
+        return dataclasses.replace(self, time_limit=left)
 
 
 _EASIER = "a smaller max_depth, fewer bins or a larger regularization make the proof easier"

@@ -8,12 +8,14 @@ from treeml.certificate.costs import (
     hash_costs,
     shifted_costs,
 )
+from treeml.certificate.linear_tree import LinearTreeCertificate
 from treeml.certificate.verify import Verification, verify
 
 __all__ = [
     "CardCertificate",
     "Certificate",
     "CostCertificate",
+    "LinearTreeCertificate",
     "Verification",
     "certify",
     "certify_costs",

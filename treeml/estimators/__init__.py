@@ -4,7 +4,9 @@ from treeml.estimators.boosted import BoostedTreesClassifier, BoostedTreesRegres
 from treeml.estimators.evolved import EvolvedTreeClassifier
 from treeml.estimators.evolved_regressor import EvolvedTreeRegressor
 from treeml.estimators.greedy import GreedyTreeClassifier, GreedyTreeRegressor
+from treeml.estimators.linear_tree import LinearTreeClassifier, LinearTreeRegressor
 from treeml.estimators.load import load
+from treeml.estimators.mixture import SMOSEClassifier, SMOSERegressor
 from treeml.estimators.policy import PolicyTreeClassifier
 from treeml.estimators.rashomon import RashomonTreesClassifier
 from treeml.estimators.rashomon_cards import RashomonScorecardsClassifier
@@ -21,6 +23,8 @@ __all__ = [
     "EvolvedTreeRegressor",
     "GreedyTreeClassifier",
     "GreedyTreeRegressor",
+    "LinearTreeClassifier",
+    "LinearTreeRegressor",
     "OptimalTreeClassifier",
     "PolicyTreeClassifier",
     "RashomonScorecardsClassifier",
@@ -28,6 +32,8 @@ __all__ = [
     "RiskScoreClassifier",
     "RouterTree",
     "SLIMClassifier",
+    "SMOSEClassifier",
+    "SMOSERegressor",
     "ScoreConstraints",
     "SparseLogisticRegression",
     "load",

@@ -15,6 +15,11 @@ __all__ = ["load", "loads", "write"]
 
 def write(model: Any) -> str:
     """JSON of a fitted estimator: the model, its certificate and what it was fitted with."""
+    from treeml.estimators.linear_tree_base import LinearTreeBase
+    from treeml.estimators.mixture_base import SMOSEBase
+
+    if isinstance(model, (LinearTreeBase, SMOSEBase)):
+        return ir.dump(model.model_, estimator=_plain(model), **model._proven())
     if not hasattr(type(model), "certificate_"):
         return ir.dump(_fitted_model(model), estimator=_plain(model))
     fitted: Any = model
@@ -83,7 +88,7 @@ def load(path: str | Path) -> Any:
 def loads(text: str) -> Any:
     """`load` from the text itself."""
     model, extra = ir.load(text)
-    if "certificate" not in extra:
+    if "certificate" not in extra or isinstance(model, ir.RoutedModel):
         return _without_certificate(model, extra)
     assert isinstance(model, (ir.Scorecard, ir.Tree, ir.ActionTree))
     if isinstance(model, ir.ActionTree):
@@ -109,7 +114,15 @@ def loads(text: str) -> Any:
 
 def _without_certificate(model: ir.Model, extra: dict[str, Any]) -> Any:
     """An estimator that predicts, explains and exports with the model."""
-    from treeml.estimators import boosted, evolved, evolved_regressor, greedy, routed
+    from treeml.estimators import (
+        boosted,
+        evolved,
+        evolved_regressor,
+        greedy,
+        linear_tree,
+        mixture,
+        routed,
+    )
 
     if isinstance(model, ir.RoutedModel) and "estimator" not in extra:
         return routed.RoutedPredictor(model)
@@ -122,6 +135,10 @@ def _without_certificate(model: ir.Model, extra: dict[str, Any]) -> Any:
             greedy.GreedyTreeRegressor,
             boosted.BoostedTreesClassifier,
             boosted.BoostedTreesRegressor,
+            linear_tree.LinearTreeClassifier,
+            linear_tree.LinearTreeRegressor,
+            mixture.SMOSEClassifier,
+            mixture.SMOSERegressor,
         )
     }
     asked = extra.get("estimator", {})
@@ -137,6 +154,8 @@ def _without_certificate(model: ir.Model, extra: dict[str, Any]) -> Any:
     if isinstance(model, ir.TreeEnsemble):
         estimator.ensemble_ = model
         estimator.n_estimators_ = model.n_trees // model.n_outputs
+    elif isinstance(model, ir.RoutedModel):
+        estimator._restore(model, extra)
     else:
         assert isinstance(model, (ir.Tree, ir.RegressionTree))
         estimator.tree_ = model
