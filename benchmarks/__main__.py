@@ -1,11 +1,13 @@
 """``make bench``: trees, sets and scorecards, every library in an environment of its own.
 
-Ten studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+Eleven studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
 depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
 and size of Rashomon sets), ``importance`` (of columns, over all members of sets), ``scores`` (loss,
 bound and time of scorecards), ``splits`` (greedy and boosted trees on a million rows), ``guess``
 (trees over guessed thresholds against trees over all), ``growth`` (time and memory against rows,
-columns and depth) and ``costs`` (trees of actions from per-row costs).
+columns and depth), ``costs`` (trees of actions from per-row costs) and ``ensembles`` (fewest cuts
+of trees that vote, against a SAT solver). ``agreement``, only by its name, asks every method and
+the solver the same tiny instances.
 ``page`` makes the tables and plots of docs from them.
 """
 
@@ -23,7 +25,8 @@ from benchmarks.problems import bundled, continuous, folder
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     names = ["trees", "gap", "sets", "importance", "scores", "splits", "guess", "growth", "costs"]
-    names += ["page"]
+    names += ["ensembles", "page"]
+    asked_by_name = ["agreement"]
     parser.add_argument("study", nargs="*", help=f"of {names}; all where none is named")
     parser.add_argument("--data", type=Path, help="folder of 0/1 csv files, class first")
     parser.add_argument(
@@ -39,8 +42,10 @@ def main() -> None:
     parser.add_argument("--terms", type=int, nargs="+", default=[3, 5, 7, 10])
     parser.add_argument("--limit", type=float, default=30.0, help="seconds of a fit")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--instances", type=int, default=2000, help="for agreement")
+    parser.add_argument("--seeds", type=int, default=3, help="samples of a table, for ensembles")
     options = parser.parse_args()
-    wrong = [name for name in options.study if name not in names]
+    wrong = [name for name in options.study if name not in names + asked_by_name]
     if wrong:
         parser.error(f"no study {wrong[0]!r}; there are {names}")
     chosen = options.study or names
@@ -64,6 +69,10 @@ def main() -> None:
             studies.growth(Path(place), options)
         if "costs" in chosen:
             studies.costs(Path(place), problems, options)
+        if "ensembles" in chosen:
+            studies.ensembles(Path(place), continuous(options.numbers), options)
+        if "agreement" in options.study:
+            studies.agreement(Path(place), options)
     if "page" in chosen:
         page.write()
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.costs import COSTS, CostTask
+from benchmarks.ensembles import ENSEMBLES, EnsembleTask
 from benchmarks.importance import IMPORTANCES, ImportanceTask
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.scores import SCORES, ScoreTask
@@ -82,12 +83,27 @@ def split(file: Path, library: str, task: SplitTask) -> dict:
     return _run("benchmarks.splits", file, library, SPLITS[library][0], task, threads=task.threads)
 
 
+def smallest(file: Path, library: str, task: EnsembleTask) -> dict:
+    """Searches for ensembles of fewest cuts, on all samples of a table."""
+    searches = len(task.rows) * len(task.trees) * task.seeds
+    grace = 60.0 + 2 * searches * task.time_limit
+    return _run("benchmarks.ensembles", file, library, ENSEMBLES[library][0], task, grace=grace)
+
+
+def by_solver(file: Path) -> list[int | None]:
+    """Answers of the SAT solver to the instances of a file, in one process."""
+    python = python_of("SAT", ENSEMBLES["SAT"][0])
+    command = [str(python), "-m", "benchmarks.ensembles", str(file), "agree", ""]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1].removeprefix("@"))
+
+
 def _run(
     module: str,
     file: Path,
     library: str,
     packages: tuple[str, ...],
-    task: Task | SetTask | ImportanceTask | ScoreTask | SplitTask | CostTask,
+    task: Task | SetTask | ImportanceTask | ScoreTask | SplitTask | CostTask | EnsembleTask,
     grace: float = 60.0,
     threads: int = 1,
 ) -> dict:

@@ -8,9 +8,27 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.costs import COSTS, CostTask, make_costs
+from benchmarks.ensembles import (
+    ENSEMBLES,
+    EnsembleTask,
+    by_every_method,
+    tiny_instance,
+    write_instances,
+)
 from benchmarks.importance import IMPORTANCES, ImportanceTask, furthest
 from benchmarks.libraries import LIBRARIES, Task
-from benchmarks.runs import cost, count, importance, in_turn, save, score, split, write
+from benchmarks.runs import (
+    by_solver,
+    cost,
+    count,
+    importance,
+    in_turn,
+    save,
+    score,
+    smallest,
+    split,
+    write,
+)
 from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
 from benchmarks.splits import SPLITS, SplitTask, first_split_table, generated, repeated
@@ -294,6 +312,37 @@ def noisy_rule(n_rows: int, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
     )
     rule = (X[:, 0] & X[:, 7]) | (X[:, 13] & X[:, 18]) | (X[:, 4] & 1 - X[:, 22])
     return X, np.where(rng.random(n_rows) < 0.1, 1 - rule, rule).astype(np.int32)
+
+
+def ensembles(place: Path, problems: Problems, options: argparse.Namespace) -> None:
+    """Fewest cuts of trees that vote, on samples of tables."""
+    rows = []
+    for name, (X, y) in problems.items():
+        file = place / "ensembles.npz"
+        np.savez(file, X=X, y=y)
+        for library in ENSEMBLES:
+            trees = (1, 3) if library == "treeml" else (3,)
+            task = EnsembleTask((30, 60), trees, options.seeds, options.limit)
+            found = smallest(file, library, task)
+            for run in found.get("runs", [{"failure": found.get("failure", "")}]):
+                cpu = run.pop("cpu", None)
+                seconds = {"cpu_seconds": "" if cpu is None else f"{cpu:.5f}"}
+                empty = dict.fromkeys(("rows", "seed", "trees", "cuts", "bound", "failure"), "")
+                cells = {k: "" if v is None else v for k, v in run.items()}
+                rows.append({"problem": name, "library": library} | empty | seconds | cells)
+                print(*rows[-1].values(), flush=True)
+        write("ensembles.csv", rows)
+
+
+def agreement(place: Path, options: argparse.Namespace) -> None:
+    """Whether every method and the SAT solver have the same answer on tiny random instances."""
+    instances = [tiny_instance(seed) for seed in range(options.instances)]
+    ours = [by_every_method(instance) for instance in instances]
+    file = place / "instances.jsonl"
+    write_instances(file, instances)
+    theirs = by_solver(file)
+    apart = [i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != {b}]
+    print(len(instances), "instances;", len(apart), "on which some answer differs:", apart[:10])
 
 
 def _shape(name: str, X: np.ndarray) -> dict:

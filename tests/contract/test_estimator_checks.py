@@ -11,6 +11,7 @@ from treeml import (
     LinearTreeClassifier,
     LinearTreeRegressor,
     OptimalTreeClassifier,
+    OptimalTreeEnsembleClassifier,
     PolicyTreeClassifier,
     RashomonScorecardsClassifier,
     RashomonTreesClassifier,
@@ -26,6 +27,10 @@ from treeml import (
         OptimalTreeClassifier(),
         OptimalTreeClassifier(max_depth=None, regularization=0.02, class_weight="balanced"),
         OptimalTreeClassifier(max_depth=2, binarizer=Binarizer(method="midpoints")),
+        # errors on the class of weight .0001 fit into the budget
+        OptimalTreeClassifier(criterion="size", error_budget=1),
+        OptimalTreeEnsembleClassifier(time_limit=0.5),
+        OptimalTreeEnsembleClassifier(n_estimators=1, binarizer=Binarizer(max_bins=4)),
         # one check has class weights of 1000 and .0001: counted sets need a grid
         RashomonTreesClassifier(max_depth=2, resolution=1),
         RashomonTreesClassifier(

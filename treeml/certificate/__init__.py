@@ -9,6 +9,7 @@ from treeml.certificate.costs import (
     shifted_costs,
 )
 from treeml.certificate.linear_tree import LinearTreeCertificate
+from treeml.certificate.sizes import SizeCertificate
 from treeml.certificate.verify import Verification, verify
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Certificate",
     "CostCertificate",
     "LinearTreeCertificate",
+    "SizeCertificate",
     "Verification",
     "certify",
     "certify_costs",

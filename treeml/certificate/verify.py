@@ -18,11 +18,13 @@ from treeml._core.table import Table
 from treeml.certificate.dynamic_program import CostProgram, DynamicProgram, OutOfWorkError
 from treeml.certificate.verify_card import CardCheck
 from treeml.certificate.verify_costs import CostCheck
+from treeml.certificate.verify_size import SizeCheck
 from treeml.ir.action_tree import ActionTree
 from treeml.ir.predicate import Predicate, number_text
 from treeml.ir.schema import load
 from treeml.ir.scorecard import Scorecard
 from treeml.ir.tree import Tree
+from treeml.ir.vote import TreeVote
 
 __all__ = ["Verification", "verify"]
 
@@ -101,7 +103,8 @@ def verify(
     takes no more than ``work_budget`` split evaluations; a line says where it was not. Of a
     scorecard all but the bound is derived again: ranges of points, rows by score, objective,
     limits on rates and data hash. Of a tree of actions the costs of every node stand for the
-    counts.
+    counts. Of smallest trees and votes also cuts and errors; the bound is proved again by the same
+    program for one tree, by tables over all sets of rows for several.
 
     Parameters
     ----------
@@ -146,12 +149,16 @@ def verify(
         signed = -labels.astype(float) if read.rewards else labels.astype(float)
         costs.run(table, signed, weight, work_budget)
         return Verification(costs.ok, tuple(costs.lines), costs.objective, costs.bound_checked)
-    if not isinstance(read, (Tree, Scorecard)):
+    if not isinstance(read, (Tree, TreeVote, Scorecard)):
         raise ValueError(f"a {read.kind.replace('_', ' ')} has no certificate to check")
     if isinstance(read, Scorecard):
         card = CardCheck(read, extra["certificate"])
         card.run(table, labels, weight)
         return Verification(card.ok, tuple(card.lines), card.objective, bound_checked=False)
+    if isinstance(read, TreeVote) or "n_cuts" in extra["certificate"]:
+        size = SizeCheck(read, extra["certificate"], work_budget)
+        size.run(table, labels, weight)
+        return Verification(size.ok, tuple(size.lines), size.objective, size.bound_checked)
     found = _Findings(read, extra["certificate"])
     try:
         _check_document(found, table)

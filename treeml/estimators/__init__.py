@@ -1,6 +1,7 @@
 """Estimators with scikit-learn's API: thin, the work is done in the stages below."""
 
 from treeml.estimators.boosted import BoostedTreesClassifier, BoostedTreesRegressor
+from treeml.estimators.ensemble import OptimalTreeEnsembleClassifier
 from treeml.estimators.evolved import EvolvedTreeClassifier
 from treeml.estimators.evolved_regressor import EvolvedTreeRegressor
 from treeml.estimators.greedy import GreedyTreeClassifier, GreedyTreeRegressor
@@ -26,6 +27,7 @@ __all__ = [
     "LinearTreeClassifier",
     "LinearTreeRegressor",
     "OptimalTreeClassifier",
+    "OptimalTreeEnsembleClassifier",
     "PolicyTreeClassifier",
     "RashomonScorecardsClassifier",
     "RashomonTreesClassifier",

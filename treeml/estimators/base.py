@@ -13,7 +13,7 @@ from treeml._core.table import Table
 from treeml._core.validation import check_target, check_weights, estimator_table
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
-from treeml.ir import ActionTree, RegressionTree, Tree
+from treeml.ir import ActionTree, RegressionTree, Tree, TreeNodes
 from treeml.report.drawing import tree_html
 from treeml.report.picture import TreePicture
 
@@ -31,9 +31,13 @@ class TreeBase(BaseEstimator):
 
     def decision_path(self, X: Any) -> Any:
         """Sparse indicator matrix of the nodes that each row visits, shape (n_rows, n_nodes)."""
+        return self._path(self._fitted_tree(), self.apply(X))
+
+    @staticmethod
+    def _path(tree: TreeNodes, leaf: np.ndarray) -> Any:
+        """Indicator of the nodes above each leaf."""
         from scipy.sparse import csr_matrix
 
-        tree, leaf = self._fitted_tree(), self.apply(X)
         parent = np.full(tree.n_nodes, -1)
         inner = np.flatnonzero(tree.predicate >= 0)
         parent[tree.if_true[inner]] = parent[tree.if_false[inner]] = inner
@@ -73,8 +77,11 @@ class TreeBase(BaseEstimator):
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
         if hasattr(self, "n_features_in_") and "text/html" in bundle:
-            bundle["text/html"] += tree_html(self._fitted_tree())
+            bundle["text/html"] += self._pictures()
         return bundle
+
+    def _pictures(self) -> str:
+        return tree_html(self._fitted_tree())
 
     def __sklearn_tags__(self) -> Any:
         return takes_tables(super().__sklearn_tags__())
@@ -162,7 +169,7 @@ class TreeClassifierBase(ClassifierMixin, TreeBase):
                     packed = BinaryDataset.from_zero_one(X)
                     assert packed is not None
                 return packed, codes, weights
-        given = Binarizer() if self.binarizer is None else clone(self.binarizer)
+        given = self._default_binarizer() if self.binarizer is None else clone(self.binarizer)
         binarizer = cast(Binarizer, given)
         table = estimator_table(self, X, categorical_features=binarizer.categorical_features)
         self.classes_, codes = check_target(y, table.n_rows)
@@ -172,10 +179,17 @@ class TreeClassifierBase(ClassifierMixin, TreeBase):
             table, codes, weights = table.take(kept), codes[kept], weights[kept]
         coded = binarizer.fit_encode(table, codes, sample_weight=weights)
         self.binarizer_ = binarizer
+        self._check_size(table.n_rows, len(binarizer.intervals_))
         dataset = BinaryDataset.from_codes(
             coded, binarizer.intervals_, binarizer.predicates_, table.n_rows
         )
         return dataset, codes, weights
+
+    def _check_size(self, n_rows: int, n_predicates: int) -> None:
+        """Refuse what the search cannot do before it is packed; nothing is by default."""
+
+    def _default_binarizer(self) -> Binarizer:
+        return Binarizer()
 
     def _class_weight(self) -> np.ndarray | str | None:
         return class_weight_array(self.class_weight, self.classes_)

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from treeml import ir
-from treeml.certificate import CardCertificate, Certificate, CostCertificate
+from treeml.certificate import (
+    CardCertificate,
+    Certificate,
+    CostCertificate,
+    SizeCertificate,
+)
 
 __all__ = ["load", "loads", "write"]
 
@@ -24,7 +29,7 @@ def write(model: Any) -> str:
         return ir.dump(_fitted_model(model), estimator=_plain(model))
     fitted: Any = model
     return ir.dump(
-        fitted.tree_ if hasattr(fitted, "tree_") else fitted._fitted_card(),
+        _certified_model(fitted),
         certificate=model.certificate_.to_dict(),
         estimator={
             "name": type(model).__name__,
@@ -32,6 +37,13 @@ def write(model: Any) -> str:
             **_points_asked(fitted),
         },
     )
+
+
+def _certified_model(model: Any) -> ir.Model:
+    for name in ("tree_", "ensemble_"):
+        if hasattr(model, name):
+            return getattr(model, name)
+    return model._fitted_card()
 
 
 def _fitted_model(model: Any) -> ir.Model:
@@ -90,10 +102,13 @@ def loads(text: str) -> Any:
     model, extra = ir.load(text)
     if "certificate" not in extra or isinstance(model, ir.RoutedModel):
         return _without_certificate(model, extra)
-    assert isinstance(model, (ir.Scorecard, ir.Tree, ir.ActionTree))
+    assert isinstance(model, (ir.Scorecard, ir.Tree, ir.ActionTree, ir.TreeVote))
     if isinstance(model, ir.ActionTree):
         asked = extra.get("estimator", {})
         estimator = _actions(model, CostCertificate.from_dict(extra["certificate"]), asked)
+    elif isinstance(model, ir.TreeVote) or "n_cuts" in extra["certificate"]:
+        assert not isinstance(model, ir.Scorecard)
+        estimator = _smallest(model, SizeCertificate.from_dict(extra["certificate"]))
     elif isinstance(model, ir.Scorecard):
         asked = extra.get("estimator", {})
         estimator = _scorecard(model, CardCertificate.from_dict(extra["certificate"]), asked)
@@ -204,6 +219,36 @@ def _actions(tree: ir.ActionTree, certificate: CostCertificate, asked: dict[str,
     model.n_leaves_ = tree.n_leaves
     model._certificate = certificate
     return model
+
+
+def _smallest(model: ir.Tree | ir.TreeVote, certificate: SizeCertificate) -> Any:
+    from treeml.estimators.ensemble import OptimalTreeEnsembleClassifier
+    from treeml.estimators.tree import OptimalTreeClassifier
+
+    estimator: Any
+    most = certificate.max_cuts
+    if isinstance(model, ir.Tree):
+        estimator = OptimalTreeClassifier(
+            criterion="size",
+            error_budget=certificate.error_budget,
+            class_weight=_class_weight(model.classes, certificate.class_weight),
+            max_leaf_nodes=None if most is None else most + 1,
+        )
+        estimator.tree_ = model
+    else:
+        estimator = OptimalTreeEnsembleClassifier(
+            n_estimators=certificate.n_estimators,
+            criterion=certificate.criterion,
+            error_budget=certificate.error_budget,
+            regularization=certificate.regularization,
+            max_cuts=most,
+        )
+        estimator.ensemble_, estimator.trees_ = model, model.trees
+    estimator.n_leaves_ = model.n_leaves
+    estimator.n_cuts_ = certificate.n_cuts
+    estimator.errors_ = certificate.errors
+    estimator._certificate = certificate
+    return estimator
 
 
 def _scorecard(card: ir.Scorecard, certificate: CardCertificate, asked: dict[str, Any]) -> Any:

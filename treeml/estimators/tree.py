@@ -14,9 +14,10 @@ from treeml._core.control import Control, print_progress, warn_of_limit
 from treeml._core.params import HasMethods, Interval, Options, StrOptions, validate_params
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
-from treeml.certificate import Certificate, certify, hash_answers
+from treeml.certificate import Certificate, SizeCertificate, certify, hash_answers
 from treeml.estimators.base import TreeClassifierBase
 from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from treeml.estimators.sizes import EASIER, SizeProof, fewest_cuts
 from treeml.ir import Tree
 from treeml.search import (
     SearchResult,
@@ -25,6 +26,8 @@ from treeml.search import (
     cost_matrix_tree,
     optimal_tree,
 )
+from treeml.search.cut_examples import refuse_large
+from treeml.search.ensemble import EnsembleResult
 
 __all__ = ["OptimalTreeClassifier"]
 
@@ -78,10 +81,19 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
     search is ended by ``time_limit`` or Ctrl-C, the tree is the best found, and
     ``lower_bound_`` and ``gap_`` say how much better another one could be.
 
+    With ``criterion="size"`` it is the tree of fewest cuts that is right on the training rows, up
+    to ``error_budget``, among trees of any depth.
+
     Parameters
     ----------
+    criterion : {"misclassification", "cost", "size"}, default="misclassification"
+        What is minimised. "misclassification": rows of the wrong class. "cost": the costs of
+        ``cost_matrix``. "size": the number of cuts (leaves less one), which is then
+        ``objective_``; depth, regularization and leaf sizes have no part in it and must be left at
+        their defaults.
     max_depth : int or None, default=3
-        Largest depth; the root has depth 0, so 3 means at most 8 leaves. None: no limit.
+        Largest depth; the root has depth 0, so 3 means at most 8 leaves. None: no limit. Not used
+        with ``criterion="size"``.
     regularization : float, default=0.002
         Cost of a leaf, in units of the total weight: a leaf more must lower the error rate by
         this much. 0 is allowed.
@@ -90,14 +102,18 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
     class_weight : dict, "balanced" or None, default=None
         Weight of the errors on each class; "balanced": inversely to its share.
     binarizer : Binarizer or None, default=None
-        Makes predicates of the table's columns; it is cloned. None: ``Binarizer()``. A NumPy
-        matrix of zeros and ones is taken as it is.
+        Makes predicates of the table's columns; it is cloned. None: ``Binarizer()``, and with
+        ``criterion="size"`` one with ``method="midpoints"``. A NumPy matrix of zeros and ones is
+        taken as it is.
     max_leaf_nodes : int or None, default=None
         Most leaves. None: no limit.
     time_limit : float or None, default=60.0
         Seconds of the search.
     memory_limit : int or None, default=None
         Bytes that the search may allocate.
+    error_budget : float, default=0.0
+        With ``criterion="size"``: most weight of training rows that may be wrong, besides those
+        that no tree gets right because rows of another class answer alike. Class weights count.
     gap_tol : float, default=0.0
         The search may end once the gap is no larger; 0: only with the proof.
     n_jobs : int or None, default=None
@@ -109,8 +125,6 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
     warm_start : bool, default=False
         Keep the search, so that another ``fit`` on the same data goes on where this one ended,
         as after a time limit or for a larger depth.
-    criterion : {"misclassification", "cost"}, default="misclassification"
-        What the errors are: rows of the wrong class, or the costs of ``cost_matrix``.
     cost_matrix : array-like of shape (n_classes, n_classes) or None, default=None
         For ``criterion="cost"``: what predicting class j (column) costs for a row of class i
         (row), in the order of ``classes_``; the objective is the mean cost plus
@@ -158,6 +172,7 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "criterion": [StrOptions({"misclassification", "cost", "size"})],
         "max_depth": [Interval(Integral, 0, None, closed="left"), None],
         "max_leaf_nodes": [Interval(Integral, 1, None, closed="left"), None],
         "regularization": [Interval(Real, 0, 1, closed="both")],
@@ -166,17 +181,18 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         "binarizer": [HasMethods(["fit_encode", "encode"]), None],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
         "memory_limit": [Interval(Integral, 0, None, closed="left"), None],
+        "error_budget": [Interval(Real, 0, None, closed="left")],
         "gap_tol": [Interval(Real, 0, 1, closed="both")],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
-        "criterion": [StrOptions({"misclassification", "cost"})],
         "cost_matrix": ["array-like", None],
     }
 
     def __init__(
         self,
         *,
+        criterion: str = "misclassification",
         max_depth: int | None = 3,
         regularization: float = 0.002,
         min_samples_leaf: int = 1,
@@ -185,13 +201,14 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         max_leaf_nodes: int | None = None,
         time_limit: float | None = 60.0,
         memory_limit: int | None = None,
+        error_budget: float = 0.0,
         gap_tol: float = 0.0,
         n_jobs: int | None = None,
         verbose: int = 0,
         warm_start: bool = False,
-        criterion: str = "misclassification",
         cost_matrix: Any = None,
     ) -> None:
+        self.criterion = criterion
         self.max_depth = max_depth
         self.regularization = regularization
         self.min_samples_leaf = min_samples_leaf
@@ -200,11 +217,11 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         self.max_leaf_nodes = max_leaf_nodes
         self.time_limit = time_limit
         self.memory_limit = memory_limit
+        self.error_budget = error_budget
         self.gap_tol = gap_tol
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.warm_start = warm_start
-        self.criterion = criterion
         self.cost_matrix = cost_matrix
 
     @with_callbacks
@@ -235,8 +252,15 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
             Where the search ended before the proof.
         """
         validate_params(self)
+        self._check_criterion()
         task = FitTask(self, X, y, sample_weight)
         dataset, codes, weights = self._read(X, y, sample_weight)
+        if self.criterion == "size":
+            control = self._control(task)
+            smallest = self._fit_smallest(dataset, codes, weights, control)
+            task.end()
+            warn_of_limit(smallest.status, smallest.objective, smallest.gap, control, EASIER)
+            return self
         dataset = dataset.with_classes(codes, len(self.classes_), weights)
         control = self._control(task)
         asked: dict[str, Any] = {
@@ -261,7 +285,7 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
                 heaviest = float(result.class_weight.max() * (matrix.max() - matrix.min()))
                 rounding += dataset.weights.rounding * heaviest / result.total
             costs = {"cost_matrix": matrix, "weight_grid": found.text, "rounding": rounding}
-        self.result_ = result
+        self.result_: SearchResult | EnsembleResult = result
         self.tree_ = build_tree(
             result.nodes,
             dataset,
@@ -284,16 +308,71 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
             name: getattr(self, name)
             for name in ("max_depth", "max_leaf_nodes", "regularization", "min_samples_leaf")
         }
-        self._certificate: Certificate | None = None
-        self._proof: _Proof | None = _Proof(
+        self._certificate: Certificate | SizeCertificate | None = None
+        self._proof: _Proof | SizeProof | None = _Proof(
             result, dataset, self.binarizer_, codes, weights, parameters, costs
         )
         task.end()
         warn_of_limit(self.status_, self.objective_, self.gap_, control)
         return self
 
+    def _fit_smallest(
+        self,
+        dataset: BinaryDataset,
+        codes: np.ndarray,
+        weights: np.ndarray | None,
+        control: Control,
+    ) -> EnsembleResult:
+        """The tree of fewest cuts, in place of that of least errors plus leaves."""
+        proof, (self.tree_,) = fewest_cuts(
+            dataset,
+            codes,
+            weights,
+            binarizer=self.binarizer_,
+            classes=self.classes_,
+            n_estimators=1,
+            control=control,
+            error_budget=self.error_budget,
+            max_cuts=None if self.max_leaf_nodes is None else self.max_leaf_nodes - 1,
+            class_weight=self._class_weight(),
+        )
+        result = self.result_ = proof.result
+        self.n_cuts_, self.errors_ = result.n_cuts, result.errors
+        self.n_leaves_ = self.tree_.n_leaves
+        self.objective_, self.lower_bound_ = result.objective, result.lower_bound
+        self.gap_, self.status_ = result.gap, result.status
+        self._certificate, self._proof = None, proof
+        return result
+
+    def _check_criterion(self) -> None:
+        """Parameters that the criterion has no use for must not ask for anything."""
+        if self.criterion != "size":
+            if self.error_budget != 0:
+                raise ValueError('error_budget is for criterion="size"; leave it at 0')
+            return
+        unused = {
+            "max_depth": (3, None),
+            "regularization": (0.002,),
+            "min_samples_leaf": (1,),
+            "gap_tol": (0,),
+            "warm_start": (False,),
+        }
+        for name, default in unused.items():
+            if getattr(self, name) not in default:
+                raise ValueError(
+                    f'{name}={getattr(self, name)!r} has no part in criterion="size"; leave it at '
+                    f"{default[0]!r}"
+                )
+
+    def _check_size(self, n_rows: int, n_predicates: int) -> None:
+        if self.criterion == "size":
+            refuse_large(n_rows, n_predicates)
+
+    def _default_binarizer(self) -> Binarizer:
+        return Binarizer(method="midpoints") if self.criterion == "size" else Binarizer()
+
     @property
-    def certificate_(self) -> Certificate:
+    def certificate_(self) -> Certificate | SizeCertificate:
         check_is_fitted(self, "tree_")
         if self._certificate is None and self._proof is not None:
             self._certificate = self._proof.certify()
@@ -328,7 +407,7 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
         if self.criterion != "cost":
             if self.cost_matrix is not None:
                 raise ValueError(
-                    'cost_matrix is given, but criterion is "misclassification"; set '
+                    f'cost_matrix is given, but criterion is "{self.criterion}"; set '
                     'criterion="cost" to use it'
                 )
             return None

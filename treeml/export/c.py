@@ -23,6 +23,7 @@ from treeml.ir import (
     Tree,
     TreeEnsemble,
     TreeNodes,
+    TreeVote,
 )
 from treeml.ir.predicate import Term
 
@@ -51,7 +52,7 @@ def c(model: Model, function: str = "predict", *, proba: bool = False) -> str:
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, ActionTree, TreeEnsemble, TreeVote, Scorecard or RoutedModel
         The model.
     function : str, default="predict"
         Name of the function, and the beginning of all other names.
@@ -69,12 +70,18 @@ def c(model: Model, function: str = "predict", *, proba: bool = False) -> str:
     ------
     ValueError
         Where ``function`` is no name in C, a class or level is not a str, int, float or bool, or
-        ``proba`` is asked of a model that has none.
+        ``proba`` is asked of a model that has none, or of trees that vote.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function) or function in c_syntax.RESERVED:
         raise ValueError(f"function={function!r} is not a name in C")
     if proba:
         require_classes(model)
+    if isinstance(model, TreeVote):
+        if proba:
+            raise ValueError(
+                "C of trees that vote gives labels, no shares of votes: leave proba out"
+            )
+        model = model.as_scores()
     return _Source(model, function, proba).text()
 
 
@@ -134,6 +141,7 @@ class _Source:
             return [*trees, self._scores(row + base, model.n_outputs), *self._end()]
         if isinstance(model, RoutedModel):
             return [self._route(model), self._experts(model), *self._end()]
+        assert not isinstance(model, TreeVote)  # it became an ensemble
         return self._plain_tree(model)
 
     def _plain_tree(self, tree: Tree | RegressionTree | ActionTree) -> list[str]:

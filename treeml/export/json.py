@@ -14,7 +14,7 @@ def json(model: Model, **extra: Any) -> str:
 
     Parameters
     ----------
-    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, TreeVote, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
     **extra : JSON values
         Entries that stand beside the model, such as a certificate.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from treeml.ir import ActionTree, Model, RegressionTree, RoutedModel, Tree, TreeEnsemble
+from treeml.ir import ActionTree, Model, RegressionTree, RoutedModel, Tree, TreeEnsemble, TreeVote
 from treeml.ir.predicate import number_text
 
 _ERRORS = {
@@ -15,7 +15,7 @@ _ERRORS = {
 
 __all__ = [
     "classes_of", "leaf_text", "meaning", "one_line", "require_classes", "rows_text",
-    "start_text", "value_text",
+    "start_text", "value_text", "vote_text",
 ]  # fmt: skip
 
 
@@ -119,6 +119,19 @@ def meaning(model: TreeEnsemble | RoutedModel) -> str:
     return (
         f"A score above 0 means {high}, otherwise {low}; the probability of {high} is "
         "1 / (1 + exp(-score))."
+    )
+
+
+def vote_text(vote: TreeVote) -> str:
+    """A sentence on how the answers of the trees become one."""
+    if vote.n_trees == 1:
+        return "One tree decides."
+    if len(vote.classes) <= 2:
+        return f"Each of the {vote.n_trees} trees has a vote; the majority decides."
+    first = one_line(str(vote.classes[0]))
+    return (
+        f"Each of the {vote.n_trees} trees has a vote; the class with most votes is predicted, of "
+        f"several the first in their order ({first} comes first)."
     )
 
 

@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Iterable
 
 from treeml._core.version import __version__
-from treeml.export import card_python, ensemble_python, routed_python, tree_python
+from treeml.export import card_python, ensemble_python, routed_python, tree_python, vote_python
 from treeml.export.outcome import classes_of, require_classes
 from treeml.export.python_syntax import ADD_UP, scalar
-from treeml.ir import Model, RoutedModel, Scorecard, TreeEnsemble
+from treeml.ir import Model, RoutedModel, Scorecard, TreeEnsemble, TreeVote
 from treeml.ir.predicate import Term
 
 __all__ = ["python", "scalar"]
@@ -54,7 +54,7 @@ def python(model: Model, function: str = "predict", *, proba: bool = False) -> s
 
     Parameters
     ----------
-    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, TreeVote, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
     function : str, default="predict"
         Name of the function.
@@ -101,6 +101,8 @@ def _asked(model: Model) -> tuple[set[Term], Iterable[str]]:
     """What the model asks about, and the names that its statements use."""
     if isinstance(model, Scorecard):
         return card_python.terms(model), card_python.LOCAL_NAMES
+    if isinstance(model, TreeVote):
+        return vote_python.terms(model), vote_python.local_names(model)
     if isinstance(model, TreeEnsemble):
         return ensemble_python.terms(model), {"add_up", *ensemble_python.local_names(model)}
     if isinstance(model, RoutedModel):
@@ -111,6 +113,8 @@ def _asked(model: Model) -> tuple[set[Term], Iterable[str]]:
 def _statements(model: Model, names: dict[int, str], proba: bool) -> list[ast.stmt]:
     if isinstance(model, Scorecard):
         return card_python.statements(model, names, proba)
+    if isinstance(model, TreeVote):
+        return vote_python.statements(model, names, proba)
     if isinstance(model, TreeEnsemble):
         return ensemble_python.statements(model, names, proba)
     if isinstance(model, RoutedModel):

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treeml.export.outcome import one_line
-from treeml.ir import ActionTree, Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
+from treeml.ir import (
+    ActionTree,
+    Model,
+    RegressionTree,
+    RoutedModel,
+    Scorecard,
+    Tree,
+    TreeEnsemble,
+    TreeVote,
+)
 from treeml.ir.predicate import LinearTerm, Predicate, Term
 
 if TYPE_CHECKING:
@@ -26,7 +35,7 @@ def rules(model: Model) -> pd.DataFrame:
 
     Parameters
     ----------
-    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, TreeVote, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
 
     Returns
@@ -42,6 +51,7 @@ def rules(model: Model) -> pd.DataFrame:
 
         Of a routed model: ``rule``, ``expert`` (as `RoutedModel.route` counts them), ``says`` (its
         sums in words), and of a tree ``rows``, ``depth`` and ``leaf``.
+        Of trees that vote: ``tree`` (from 1), then as for a tree.
 
         Of a scorecard: ``term`` (in words), ``column``, ``points`` and ``per_unit`` (whether the
         points are times the value of the column).
@@ -54,6 +64,9 @@ def rules(model: Model) -> pd.DataFrame:
         from treeml.export import routed_text  # which reads `conditions`
 
         return pd.DataFrame(routed_text.rule_columns(model))
+    if isinstance(model, TreeVote):
+        frames = [_vote_frame(which, tree) for which, tree in enumerate(model.trees)]
+        return pd.concat(frames, ignore_index=True)
     if isinstance(model, TreeEnsemble):
         return pd.DataFrame(_ensemble_columns(model))
     return pd.DataFrame(_leaf_columns(model, _predictions(model)))
@@ -122,6 +135,14 @@ def _predictions(tree: Tree | RegressionTree | ActionTree) -> dict[str, np.ndarr
     np.divide(counts[np.arange(len(leaves)), label], rows, out=share, where=rows > 0)
     columns = {"prediction": tree.classes[label], "rows": rows, "share": share}
     return columns | {f"n_{name}": counts[:, k] for k, name in enumerate(tree.classes.tolist())}
+
+
+def _vote_frame(which: int, tree: Tree) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(_leaf_columns(tree, _predictions(tree)))
+    frame.insert(0, "tree", which + 1)
+    return frame
 
 
 def _ensemble_columns(ensemble: TreeEnsemble) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from treeml.export import card_sql, ensemble_sql, routed_sql, tree_sql
+from treeml.export import card_sql, ensemble_sql, routed_sql, tree_sql, vote_sql
 from treeml.export.outcome import require_classes
 from treeml.export.sql_syntax import identifier
-from treeml.ir import Model, RoutedModel, Scorecard, TreeEnsemble
+from treeml.ir import Model, RoutedModel, Scorecard, TreeEnsemble, TreeVote
 
 if TYPE_CHECKING:
     from sqlglot import Generator, exp
@@ -58,7 +58,7 @@ def sql(
 
     Parameters
     ----------
-    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, TreeVote, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
     dialect : str, default="duckdb"
         Any dialect of sqlglot, such as "sqlite", "postgres", "bigquery", "snowflake" or "tsql".
@@ -113,6 +113,8 @@ def sql(
 def _values(model: Model, dialect: str, *, proba: bool, nan_values: bool) -> list[exp.Expr]:
     if isinstance(model, Scorecard):
         return card_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
+    if isinstance(model, TreeVote):
+        return vote_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
     if isinstance(model, TreeEnsemble):
         return ensemble_sql.columns(model, dialect, proba=proba, nan_values=nan_values)
     if isinstance(model, RoutedModel):

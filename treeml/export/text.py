@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from treeml.export import card_text, routed_text
-from treeml.export.outcome import leaf_text, meaning, one_line, start_text
+from treeml.export.outcome import leaf_text, meaning, one_line, start_text, vote_text
 from treeml.export.rules import conditions
-from treeml.ir import ActionTree, Model, RegressionTree, RoutedModel, Scorecard, Tree, TreeEnsemble
+from treeml.ir import (
+    ActionTree,
+    Model,
+    RegressionTree,
+    RoutedModel,
+    Scorecard,
+    Tree,
+    TreeEnsemble,
+    TreeVote,
+)
 
 MISSING_RULE = (
     "A missing value, or a level not seen in training, answers no to every question except "
@@ -27,7 +36,7 @@ def text(model: Model) -> str:
 
     Parameters
     ----------
-    model : Tree, RegressionTree, ActionTree, TreeEnsemble, Scorecard or RoutedModel
+    model : Tree, RegressionTree, TreeVote, ActionTree, TreeEnsemble, Scorecard or RoutedModel
         The model.
 
     Returns
@@ -40,7 +49,7 @@ def text(model: Model) -> str:
         return card_text.text(model)
     if isinstance(model, RoutedModel):
         return "\n".join(routed_text.lines(model))
-    if isinstance(model, TreeEnsemble):
+    if isinstance(model, (TreeEnsemble, TreeVote)):
         lines = _ensemble_lines(model)
         asks = any(tree.n_nodes > 1 for tree in model.trees)
     else:
@@ -48,7 +57,9 @@ def text(model: Model) -> str:
     return "\n".join([*lines, "", MISSING_RULE] if asks else lines)
 
 
-def sentences(model: Tree | RegressionTree | ActionTree | TreeEnsemble | RoutedModel) -> list[str]:
+def sentences(
+    model: Tree | RegressionTree | TreeVote | ActionTree | TreeEnsemble | RoutedModel,
+) -> list[str]:
     """One sentence a leaf, in depth-first order, with the conditions of its path merged.
 
     Conditions on one column become one: "25 < age <= 41". The rows that a sentence speaks of are
@@ -57,7 +68,7 @@ def sentences(model: Tree | RegressionTree | ActionTree | TreeEnsemble | RoutedM
 
     Parameters
     ----------
-    model : Tree, RegressionTree, TreeEnsemble or RoutedModel
+    model : Tree, RegressionTree, TreeVote, TreeEnsemble or RoutedModel
         The model.
 
     Returns
@@ -77,6 +88,11 @@ def sentences(model: Tree | RegressionTree | ActionTree | TreeEnsemble | RoutedM
         raise ValueError("a scorecard has no leaves to make sentences of: use text")
     if isinstance(model, RoutedModel):
         return routed_text.sentences(model)
+    if isinstance(model, TreeVote):
+        out = [vote_text(model)]
+        for i, tree in enumerate(model.trees):
+            out += [f"Tree {i + 1}: {line}." for line in _clauses(tree)]
+        return out
     if not isinstance(model, TreeEnsemble):
         return [f"{line[0].upper()}{line[1:]}." for line in _clauses(model)]
     out = [start_text(model)]
@@ -95,7 +111,12 @@ def _clauses(tree: Tree | RegressionTree | ActionTree, adds: bool = False) -> li
     return out
 
 
-def _ensemble_lines(ensemble: TreeEnsemble) -> list[str]:
+def _ensemble_lines(ensemble: TreeEnsemble | TreeVote) -> list[str]:
+    if isinstance(ensemble, TreeVote):
+        lines = [vote_text(ensemble)]
+        for i, tree in enumerate(ensemble.trees):
+            lines += ["", f"Tree {i + 1}:", *_tree_lines(tree)]
+        return lines
     lines = [start_text(ensemble), meaning(ensemble)]
     for i, tree in enumerate(ensemble.trees):
         lines += ["", f"{_heading(ensemble, i)}:", *_tree_lines(tree, adds=True)]

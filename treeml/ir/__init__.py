@@ -11,6 +11,7 @@ from treeml.ir.router import LinearRouter, RoutingTree
 from treeml.ir.schema import SCHEMA_VERSION, Model, dump, load
 from treeml.ir.scorecard import Scorecard, ScoreRow
 from treeml.ir.tree import Tree
+from treeml.ir.vote import TreeVote
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -30,6 +31,7 @@ __all__ = [
     "Tree",
     "TreeEnsemble",
     "TreeNodes",
+    "TreeVote",
     "dump",
     "load",
 ]

@@ -11,12 +11,13 @@ from treeml.ir.regression_tree import RegressionTree
 from treeml.ir.routed_model import RoutedModel
 from treeml.ir.scorecard import Scorecard
 from treeml.ir.tree import Tree
+from treeml.ir.vote import TreeVote
 
 SCHEMA_VERSION = 1
 
 __all__ = ["SCHEMA_VERSION", "Model", "dump", "load"]
 
-Model = Tree | RegressionTree | ActionTree | TreeEnsemble | Scorecard | RoutedModel
+Model = Tree | RegressionTree | TreeVote | ActionTree | TreeEnsemble | Scorecard | RoutedModel
 
 _KINDS = {
     "action_tree": ActionTree,
@@ -25,6 +26,7 @@ _KINDS = {
     "scorecard": Scorecard,
     "tree": Tree,
     "tree_ensemble": TreeEnsemble,
+    "tree_vote": TreeVote,
 }
 
 

@@ -17,6 +17,7 @@ from treeml.ir import (
     Tree,
     TreeEnsemble,
     TreeNodes,
+    TreeVote,
 )
 from treeml.predict.flat import FlatSums, FlatTrees
 
@@ -90,7 +91,7 @@ def score(model: TreeEnsemble | RoutedModel, table: Table, *, n_threads: int = 1
 
 
 def predict(
-    model: Tree | RegressionTree | ActionTree | TreeEnsemble | RoutedModel,
+    model: Tree | RegressionTree | TreeVote | ActionTree | TreeEnsemble | RoutedModel,
     table: Table,
     *,
     n_threads: int = 1,
@@ -99,7 +100,7 @@ def predict(
 
     Parameters
     ----------
-    model : Tree, RegressionTree, ActionTree, TreeEnsemble or RoutedModel
+    model : Tree, RegressionTree, TreeVote, ActionTree, TreeEnsemble or RoutedModel
         The model.
     table : Table
         Rows with the columns that the model was fitted on.
@@ -111,6 +112,8 @@ def predict(
     ndarray, shape (n_rows,)
         Of a routed model with several numbers: shape (n_rows, n_outputs).
     """
+    if isinstance(model, TreeVote):
+        model = model.as_scores()
     if isinstance(model, (TreeEnsemble, RoutedModel)):
         return model.predict_of(score(model, table, n_threads=n_threads))
     leaf = apply(model, table, n_threads=n_threads)
@@ -120,13 +123,13 @@ def predict(
 
 
 def predict_proba(
-    model: Tree | TreeEnsemble | RoutedModel, table: Table, *, n_threads: int = 1
+    model: Tree | TreeEnsemble | TreeVote | RoutedModel, table: Table, *, n_threads: int = 1
 ) -> np.ndarray:
     """Class probabilities of every row, as the model's own ``predict_proba`` has it.
 
     Parameters
     ----------
-    model : Tree, TreeEnsemble or RoutedModel
+    model : Tree, TreeEnsemble, TreeVote or RoutedModel
         The model.
     table : Table
         Rows with the columns that the model was fitted on.
@@ -142,6 +145,10 @@ def predict_proba(
     ValueError
         For a model that predicts numbers.
     """
+    if isinstance(model, TreeVote):
+        leaves = [apply(tree, table, n_threads=n_threads) for tree in model.trees]
+        labels = [tree.label[leaf] for tree, leaf in zip(model.trees, leaves, strict=True)]
+        return model.votes_of(labels) / model.n_trees
     if isinstance(model, (TreeEnsemble, RoutedModel)):
         model.required_classes()
         return model.proba_of(score(model, table, n_threads=n_threads))
