@@ -1,13 +1,14 @@
 """``make bench``: trees, sets and scorecards, every library in an environment of its own.
 
-Eleven studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+Twelve studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
 depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
 and size of Rashomon sets), ``importance`` (of columns, over all members of sets), ``scores`` (loss,
 bound and time of scorecards), ``splits`` (greedy and boosted trees on a million rows), ``guess``
 (trees over guessed thresholds against trees over all), ``growth`` (time and memory against rows,
-columns and depth), ``costs`` (trees of actions from per-row costs) and ``ensembles`` (fewest cuts
-of trees that vote, against a SAT solver). ``agreement``, only by its name, asks every method and
-the solver the same tiny instances.
+columns and depth), ``costs`` (trees of actions from per-row costs), ``ensembles`` (fewest cuts
+of trees that vote, against a SAT solver) and ``language`` (bits per byte of language models, on
+folders of texts). ``agreement``, only by its name, asks every method and the solver the same tiny
+instances.
 ``page`` makes the tables and plots of docs from them.
 """
 
@@ -25,7 +26,7 @@ from benchmarks.problems import bundled, continuous, folder
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     names = ["trees", "gap", "sets", "importance", "scores", "splits", "guess", "growth", "costs"]
-    names += ["ensembles", "page"]
+    names += ["ensembles", "language", "page"]
     asked_by_name = ["agreement"]
     parser.add_argument("study", nargs="*", help=f"of {names}; all where none is named")
     parser.add_argument("--data", type=Path, help="folder of 0/1 csv files, class first")
@@ -33,6 +34,11 @@ def main() -> None:
         "--numbers", type=Path, help="folder of csv files of numbers, class y first"
     )
     parser.add_argument("--table", type=Path, help="csv of a real table, class last, for splits")
+    parser.add_argument(
+        "--texts", type=Path, nargs="*", default=[], help="folders of train.txt and dev.txt"
+    )
+    parser.add_argument("--model", nargs="*", default=[], help="models of language; else all")
+    parser.add_argument("--by", choices=["line", "file"], default="line", help="what one text is")
     parser.add_argument("--library", nargs="+", choices=list(LIBRARIES), default=list(LIBRARIES))
     parser.add_argument("--depth", type=int, nargs="+", default=[2, 3, 4, 5])
     parser.add_argument("--regularization", type=float, nargs="+", default=[0.0, 0.01])
@@ -73,6 +79,8 @@ def main() -> None:
             studies.ensembles(Path(place), continuous(options.numbers), options)
         if "agreement" in options.study:
             studies.agreement(Path(place), options)
+    if "language" in chosen and options.texts:
+        studies.texts(options)
     if "page" in chosen:
         page.write()
 

@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.costs import COSTS, CostTask
 from benchmarks.ensembles import ENSEMBLES, EnsembleTask
 from benchmarks.importance import IMPORTANCES, ImportanceTask
+from benchmarks.language import PACKAGES, LanguageTask
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.scores import SCORES, ScoreTask
 from benchmarks.sets import SETS, SetTask
@@ -98,20 +99,36 @@ def by_solver(file: Path) -> list[int | None]:
     return json.loads(done.stdout.strip().splitlines()[-1].removeprefix("@"))
 
 
+def language(folder: Path, name: str, task: LanguageTask) -> dict:
+    """One language model, learnt and scored."""
+    packages = PACKAGES.get(name, ())
+    return _run("benchmarks.language", folder, name, packages, task, named=False)
+
+
 def _run(
     module: str,
     file: Path,
     library: str,
     packages: tuple[str, ...],
-    task: Task | SetTask | ImportanceTask | ScoreTask | SplitTask | CostTask | EnsembleTask,
+    task: (
+        Task
+        | SetTask
+        | ImportanceTask
+        | ScoreTask
+        | SplitTask
+        | CostTask
+        | EnsembleTask
+        | LanguageTask
+    ),
     grace: float = 60.0,
     threads: int = 1,
+    named: bool = True,
 ) -> dict:
     try:
         python = python_of(library, packages)
     except (subprocess.CalledProcessError, OSError):
         return {"failure": "not installed"}
-    command = [str(python), "-m", module, str(file), library]
+    command = [str(python), "-m", module, str(file), *([library] if named else [])]
     command.append(json.dumps(dataclasses.asdict(task)))
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     try:
@@ -166,6 +183,14 @@ def in_turn(
         }
         out[name] = good[0] | median | {"runs": len(good)}
     return out
+
+
+def read(name: str) -> list[dict]:
+    """A table of the results; empty where there is none yet."""
+    if not (RESULTS / name).exists():
+        return []
+    with (RESULTS / name).open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def write(name: str, rows: list[dict]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmarks.ensembles import (
     write_instances,
 )
 from benchmarks.importance import IMPORTANCES, ImportanceTask, furthest
+from benchmarks.language import MODELS, SHORT
 from benchmarks.libraries import LIBRARIES, Task
 from benchmarks.runs import (
     by_solver,
@@ -23,6 +25,8 @@ from benchmarks.runs import (
     count,
     importance,
     in_turn,
+    language,
+    read,
     save,
     score,
     smallest,
@@ -369,3 +373,44 @@ def _result(library: str, run: dict) -> dict:
         "runs": run["runs"],
         "failure": "",
     }
+
+
+def texts(options: argparse.Namespace) -> None:
+    """Bits per byte, CPU and size of language models, on each folder of texts.
+
+    Where some models are named, the rows of the others stay as they are.
+    """
+    rows = read("language.csv") if options.model else []
+    asked = options.model or MODELS
+    for number, folder in enumerate(options.texts):
+        for name, task in MODELS.items():
+            if name not in asked or (number and name not in SHORT):
+                continue
+            same = {"corpus": folder.name, "model": name}
+            rows = [row for row in rows if not same.items() <= row.items()]
+            run = language(folder, name, dataclasses.replace(task, by=options.by))
+            rows.append(
+                {
+                    "corpus": folder.name,
+                    "by": options.by,
+                    "model": name,
+                    "bits_per_byte": _figure(run, "bits_per_byte", 4),
+                    "cpu_seconds": _figure(run, "cpu", 2),
+                    "tokenizer_and_orders_seconds": _figure(run, "apart", 2),
+                    "scored_tokens_a_second": _figure(run, "tokens_a_second", 0),
+                    "drawn_tokens_a_second": _figure(run, "drawn_a_second", 0),
+                    "leaves": run.get("leaves", ""),
+                    "bytes": run.get("bytes", ""),
+                    "peak_megabytes": _figure(run, "megabytes", 0),
+                    "failure": run.get("failure", ""),
+                }
+            )
+            print(*rows[-1].values(), flush=True)
+    place = list(MODELS)
+    corpora = list(dict.fromkeys(row["corpus"] for row in rows))
+    rows.sort(key=lambda row: (corpora.index(row["corpus"]), place.index(row["model"])))
+    write("language.csv", rows)
+
+
+def _figure(run: dict, key: str, digits: int) -> str:
+    return f"{run[key]:.{digits}f}" if key in run else ""

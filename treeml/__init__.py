@@ -4,6 +4,7 @@ from treeml._core.control import SearchLimitWarning
 from treeml._core.version import __version__
 from treeml.binarize import Binarizer
 from treeml.estimators import (
+    ARDTLanguageModel,
     BoostedTreesClassifier,
     BoostedTreesRegressor,
     EvolvedTreeClassifier,
@@ -30,6 +31,7 @@ from treeml.rashomon import RashomonSet, ScorecardSet
 from treeml.search.proposers import CallableProposer, GeneticProposer, ReplayProposer
 
 __all__ = [
+    "ARDTLanguageModel",
     "Binarizer",
     "BoostedTreesClassifier",
     "BoostedTreesRegressor",

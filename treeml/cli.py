@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from treeml import cli_language
 from treeml._core.version import __version__
 
 __all__ = ["app", "main"]
@@ -29,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The simplest model that is provably as good: optimal trees with a certificate.",
 )
+
+app.add_typer(cli_language.app, name="lm")
 
 Table = Annotated[
     str, typer.Argument(help="csv, csv.gz or parquet file, - for csv on stdin, or german_credit")

@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import (
     Options,
     StrOptions,
     make_constraint,
+    validate_parameter_constraints,
 )
 
 __all__ = [
@@ -25,8 +26,14 @@ __all__ = [
     "InvalidParameterError",
     "Options",
     "StrOptions",
+    "check_values",
     "validate_params",
 ]
+
+
+def check_values(table: dict[str, list[Any]], values: dict[str, Any], owner: str) -> None:
+    """For what is no scikit-learn estimator: raises where a value is not in its row."""
+    validate_parameter_constraints(table, values, caller_name=owner)
 
 
 def validate_params(estimator: Any) -> None:

@@ -1,5 +1,6 @@
 """Estimators with scikit-learn's API: thin, the work is done in the stages below."""
 
+from treeml.estimators.autoregressive import ARDTLanguageModel
 from treeml.estimators.boosted import BoostedTreesClassifier, BoostedTreesRegressor
 from treeml.estimators.ensemble import OptimalTreeEnsembleClassifier
 from treeml.estimators.evolved import EvolvedTreeClassifier
@@ -18,6 +19,7 @@ from treeml.estimators.sparse_logistic import SparseLogisticRegression
 from treeml.estimators.tree import OptimalTreeClassifier
 
 __all__ = [
+    "ARDTLanguageModel",
     "BoostedTreesClassifier",
     "BoostedTreesRegressor",
     "EvolvedTreeClassifier",

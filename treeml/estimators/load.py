@@ -127,9 +127,10 @@ def loads(text: str) -> Any:
     return estimator
 
 
-def _without_certificate(model: ir.Model, extra: dict[str, Any]) -> Any:
+def _without_certificate(model: ir.Model | ir.SequenceModel, extra: dict[str, Any]) -> Any:
     """An estimator that predicts, explains and exports with the model."""
     from treeml.estimators import (
+        autoregressive,
         boosted,
         evolved,
         evolved_regressor,
@@ -139,6 +140,8 @@ def _without_certificate(model: ir.Model, extra: dict[str, Any]) -> Any:
         routed,
     )
 
+    if isinstance(model, ir.SequenceModel):
+        return autoregressive.ARDTLanguageModel.from_model(model, extra)
     if isinstance(model, ir.RoutedModel) and "estimator" not in extra:
         return routed.RoutedPredictor(model)
     kinds: dict[str, Any] = {

@@ -78,9 +78,7 @@ def c(model: Model, function: str = "predict", *, proba: bool = False) -> str:
         require_classes(model)
     if isinstance(model, TreeVote):
         if proba:
-            raise ValueError(
-                "C of trees that vote gives labels, no shares of votes: leave proba out"
-            )
+            raise ValueError("C of trees that vote gives labels, no shares: leave proba out")
         model = model.as_scores()
     return _Source(model, function, proba).text()
 

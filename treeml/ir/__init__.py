@@ -10,6 +10,7 @@ from treeml.ir.routed_model import RoutedModel
 from treeml.ir.router import LinearRouter, RoutingTree
 from treeml.ir.schema import SCHEMA_VERSION, Model, dump, load
 from treeml.ir.scorecard import Scorecard, ScoreRow
+from treeml.ir.sequence import SequenceModel, SequenceTree
 from treeml.ir.tree import Tree
 from treeml.ir.vote import TreeVote
 
@@ -27,6 +28,8 @@ __all__ = [
     "RoutingTree",
     "ScoreRow",
     "Scorecard",
+    "SequenceModel",
+    "SequenceTree",
     "Term",
     "Tree",
     "TreeEnsemble",

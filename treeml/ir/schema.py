@@ -10,6 +10,7 @@ from treeml.ir.ensemble import TreeEnsemble
 from treeml.ir.regression_tree import RegressionTree
 from treeml.ir.routed_model import RoutedModel
 from treeml.ir.scorecard import Scorecard
+from treeml.ir.sequence import SequenceModel
 from treeml.ir.tree import Tree
 from treeml.ir.vote import TreeVote
 
@@ -17,6 +18,7 @@ SCHEMA_VERSION = 1
 
 __all__ = ["SCHEMA_VERSION", "Model", "dump", "load"]
 
+# What exporters read; a language model has its own ways out.
 Model = Tree | RegressionTree | TreeVote | ActionTree | TreeEnsemble | Scorecard | RoutedModel
 
 _KINDS = {
@@ -24,19 +26,20 @@ _KINDS = {
     "regression_tree": RegressionTree,
     "routed_model": RoutedModel,
     "scorecard": Scorecard,
+    "sequence_model": SequenceModel,
     "tree": Tree,
     "tree_ensemble": TreeEnsemble,
     "tree_vote": TreeVote,
 }
 
 
-def dump(model: Model, **extra: Any) -> str:
+def dump(model: Model | SequenceModel, **extra: Any) -> str:
     """JSON text of a model; ``extra`` entries (certificate, estimator) stand beside it."""
     document = {"format": "treeml", "schema_version": SCHEMA_VERSION, "model": model.to_dict()}
     return json.dumps(extra | document, indent=1, allow_nan=False)
 
 
-def load(text: str) -> tuple[Model, dict[str, Any]]:
+def load(text: str) -> tuple[Model | SequenceModel, dict[str, Any]]:
     """The model and the other entries of a JSON text.
 
     Raises

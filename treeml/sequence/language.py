@@ -1,0 +1,342 @@
+"""From texts to a language model: trees on most texts, their weights on the rest, trees on all."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from treeml._ext import sequence as native
+from treeml.ir.sequence import SequenceModel, SequenceTree
+from treeml.sequence.orders import learn_orders
+from treeml.sequence.recipe import TreeRecipe
+from treeml.sequence.tokens import END, Kind, Tokenizer, learn_tokenizer
+
+__all__ = ["Language", "LearnOptions", "as_lists", "learn"]
+
+_FOLD, _LEAST_FOLD, _STEPS = 0.1, 200, 120
+_QUOTED, _SINCE, _WORD, _WORD_BEFORE = range(4)
+_READABLE_ROWS, _SWEEPS, _CUT_COST, _MOVE_COST = 20, 6, 2.0, 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LearnOptions:
+    """What is learnt, and how; see `ARDTLanguageModel`."""
+
+    recipes: tuple[TreeRecipe, ...]
+    tokenizer: Kind | Tokenizer = "bpe"
+    vocab_size: int = 2048
+    context: int = 12
+    document: bool = True
+    ngram: int | None = None
+    fitted: bool = True
+    seed: int = 0
+    n_threads: int = 1
+    time_limit: float | None = None
+    stop_after: int | None = None
+    say: Callable[[str], object] | None = None
+
+
+class Language:
+    """A fitted language model: the data, and the native objects that read it."""
+
+    def __init__(self, model: SequenceModel, tokenizer: Tokenizer | None = None) -> None:
+        self.model = model
+        self.tokenizer = tokenizer or Tokenizer.from_dict(model.vocabulary)
+        self.flags = self.tokenizer.flags()
+        self._train: native.Texts | None = None
+        ngram = None
+        if model.ngram is not None:
+            ngram = native.NGram(self.train, self.train.positions, model.ngram)
+        self.trees = [self._native(tree) for tree in model.trees]
+        self.mixture = native.Mixture(
+            self.trees,
+            self.flags,
+            model.context,
+            document=model.document,
+            ngram=ngram,
+            frequency=_frequency(self.counts),
+            ranks=np.ascontiguousarray(model.orders[0]),
+        )
+        self.mixture.parameters = model.mixture
+
+    @property
+    def train(self) -> native.Texts:
+        """The training texts as a stream."""
+        if self._train is None:
+            model = self.model
+            self._train = native.Texts(self.flags, model.tokens, model.lengths, model.context)
+        return self._train
+
+    @functools.cached_property
+    def stream(self) -> np.ndarray:
+        """Tokens of the training texts with what stands before and behind each, uint16."""
+        return self.train.tokens
+
+    def rows_at(self, leaf: int) -> np.ndarray:
+        """Training positions that reach a leaf of the first tree, ascending, int32."""
+        rows, leaves = self._rows_by_leaf
+        begin, end = np.searchsorted(leaves, [leaf, leaf + 1])
+        return rows[begin:end]
+
+    @functools.cached_property
+    def _rows_by_leaf(self) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.train.positions
+        leaves = self.trees[0].leaves(self.train, rows)
+        order = np.argsort(leaves, kind="stable")
+        return rows[order], leaves[order]
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """How often training has each token, int64."""
+        return _counts(self.model.tokens, self.model.lengths, len(self.tokenizer))
+
+    def score(self, texts: Sequence[np.ndarray]) -> np.ndarray:
+        """Natural logarithm of the probability of every token and end, text after text."""
+        limits = native.Limits()
+        out = self.mixture.score(*as_lists(texts), limits)
+        if limits.raised:
+            raise limits.raised[0]
+        return out
+
+    def generate(
+        self, tokens: np.ndarray, uniforms: np.ndarray, temperature: float, top_p: float
+    ) -> np.ndarray:
+        """What follows the tokens, drawn with a uniform number each, without the end."""
+        limits = native.Limits()
+        drawn = self.reader(tokens).generate(uniforms, temperature, top_p, limits)
+        if limits.raised:
+            raise limits.raised[0]
+        return drawn[drawn != END]
+
+    def reader(self, tokens: np.ndarray) -> native.Reader:
+        """At the end of an unfinished text."""
+        reader = native.Reader(self.mixture)
+        reader.push(np.ascontiguousarray(tokens, dtype=np.uint16))
+        return reader
+
+    def _native(self, tree: SequenceTree) -> native.Tree:
+        out = native.Tree(
+            tree.columns,
+            tree.charges,
+            self.model.orders,
+            self.train,
+            tree.cut_exponent,
+            tree.equality_exponent,
+        )
+        out.set_arrays(tree.nodes, tree.sets, tree.start, tree.token, tree.count)
+        out.weights = tree.weights
+        return out
+
+
+def as_lists(texts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All tokens in a row, and how many each text has."""
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    tokens = np.concatenate(texts) if len(texts) else np.empty(0, dtype=np.uint16)
+    return np.ascontiguousarray(tokens, dtype=np.uint16), lengths
+
+
+def learn(texts: Sequence[str], options: LearnOptions) -> tuple[Language, str]:
+    """Learn a language model.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Not empty, and none of them empty.
+    options : LearnOptions
+
+    Returns
+    -------
+    Language
+    str
+        "optimal" where all steps were made (nothing is proven optimal), else the limit that ended
+        them: "time_limit" or "interrupted".
+    """
+    say = options.say or (lambda line: None)
+    limits = native.Limits(
+        -1.0 if options.time_limit is None else float(options.time_limit),
+        -1 if options.stop_after is None else options.stop_after,
+        options.n_threads,
+    )
+    tokenizer = options.tokenizer
+    if not isinstance(tokenizer, Tokenizer):
+        tokenizer = learn_tokenizer(tokenizer, texts, options.vocab_size)
+    tokens, lengths = as_lists(tokenizer.encode(texts))
+    say(f"{len(lengths)} texts, {len(tokens)} tokens of {len(tokenizer)} kinds")
+    learner = _Learner(tokenizer, tokens, lengths, options, limits)
+    return learner.run(say)
+
+
+class _Learner:
+    """State of one fit."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        tokens: np.ndarray,
+        lengths: np.ndarray,
+        options: LearnOptions,
+        limits: native.Limits,
+    ) -> None:
+        self.tokenizer, self.tokens, self.lengths = tokenizer, tokens, lengths
+        self.options, self.limits = options, limits
+        self.n_tokens = len(tokenizer)
+        self.flags = tokenizer.flags()
+        self.texts = native.Texts(self.flags, tokens, lengths, options.context)
+        self.positions = self.texts.positions
+        self.first_fold = _fold(lengths)
+
+    def run(self, say: Callable[[str], object]) -> tuple[Language, str]:
+        names = tuple(dict.fromkeys(n for recipe in self.options.recipes for n in recipe.orders))
+        ended = np.insert(self.tokens, np.cumsum(self.lengths), END).astype(np.int64)
+        ranks = learn_orders(ended, self.n_tokens, names, self.options.seed)
+        self.names, self.orders = names, np.array([ranks[name] for name in names])
+        say(f"{len(names)} orders of tokens")
+        kept: list[native.Tree] = []
+        final: list[native.Tree] = []
+        for number, recipe in enumerate(self.options.recipes, start=1):
+            if kept and self.limits.stop:
+                break
+            tree = self._grow(recipe, fold=True)
+            if self.limits.stop and kept:
+                break
+            kept.append(tree)
+            say(f"tree {number}: {tree.n_nodes} nodes on a part of the texts")
+        parameters = self._mix(kept, say)
+        for recipe, tree in zip(self.options.recipes, kept, strict=False):
+            again = tree
+            if self.first_fold is not None and not self.limits.stop:
+                again = self._grow(recipe, fold=False)
+                again.weights = tree.weights
+                if self.limits.stop:
+                    again = tree  # half a tree on all texts is worse than a whole one on most
+            final.append(again)
+        say(f"{sum(tree.n_nodes for tree in final)} nodes in all")
+        model = SequenceModel(
+            vocabulary=self.tokenizer.to_dict(),
+            context=self.options.context,
+            order_names=self.names,
+            orders=self.orders,
+            trees=tuple(
+                self._as_data(recipe, tree)
+                for recipe, tree in zip(self.options.recipes, final, strict=False)
+            ),
+            document=self.options.document,
+            ngram=self.options.ngram,
+            mixture=parameters,
+            tokens=self.tokens,
+            lengths=self.lengths,
+        )
+        status = {0: "optimal", 1: "time_limit", 3: "interrupted"}[self.limits.stop]
+        return Language(model, self.tokenizer), status
+
+    def _columns(self, recipe: TreeRecipe) -> tuple[list[tuple[int, int, int, int]], list[float]]:
+        columns, charges = [], []
+        for order in map(self.names.index, recipe.orders):
+            for back in range(recipe.first, min(recipe.last, self.options.context) + 1):
+                columns.append((-1, back, order, self.n_tokens))
+                charges.append(float(back - recipe.first))
+        if recipe.words:
+            order = self.names.index(recipe.orders[0])
+            columns += [(_QUOTED, 0, -1, 2), (_SINCE, 0, -1, 32)]
+            columns += [(_WORD, 0, order, self.n_tokens), (_WORD_BEFORE, 0, order, self.n_tokens)]
+            charges += [1.0, 1.0, 1.0, 2.0]
+        return columns, charges
+
+    def _tree(self, recipe: TreeRecipe) -> native.Tree:
+        columns, charges = self._columns(recipe)
+        exponents = recipe.cut_exponent, recipe.equality_exponent
+        return native.Tree(columns, charges, self.orders, self.texts, *exponents)
+
+    def _grow(self, recipe: TreeRecipe, fold: bool) -> native.Tree:
+        """On all positions; with ``fold`` on those before the fold, weights fitted on it."""
+        readable = recipe.max_leaf_nodes is not None
+        tree = self._tree(recipe)
+        fold = fold and self.first_fold is not None
+        rows = self.positions[: self.first_fold] if fold else self.positions
+        tree.grow(
+            self.texts,
+            rows,
+            self.limits,
+            rows_to_cut=recipe.rows_to_cut,
+            max_leaves=-1 if recipe.max_leaf_nodes is None else recipe.max_leaf_nodes,
+            suffixes=not readable,
+            longest=self.options.context,
+            min_rows=_READABLE_ROWS if readable else 1,
+            sweeps=_SWEEPS if readable else 0,
+            charge_rate=recipe.charge,
+            cut_cost=_CUT_COST if readable else 0.0,
+            move_cost=_MOVE_COST,
+        )
+        if fold and self.options.fitted:
+            tree.fit_weights(self.texts, self.positions[self.first_fold :], self.limits, _STEPS)
+        return tree
+
+    def _mix(self, trees: list[native.Tree], say: Callable[[str], object]) -> dict[str, np.ndarray]:
+        ngram = None
+        if self.options.ngram is not None:
+            rows = self.positions[: self.first_fold]
+            ngram = native.NGram(self.texts, rows, self.options.ngram)
+        mixture = native.Mixture(
+            trees,
+            self.flags,
+            self.options.context,
+            document=self.options.document,
+            ngram=ngram,
+            frequency=_frequency(_counts(self.tokens, self.lengths, self.n_tokens)),
+            ranks=np.ascontiguousarray(self.orders[0]),
+        )
+        if self.first_fold is not None and self.options.fitted:
+            tokens, lengths, first = self._fold_texts()
+            _, mixed = mixture.learn(tokens, lengths, first, self.limits, _STEPS)
+            if mixture.mixed:
+                n = len(self.positions) - self.first_fold
+                say(f"mixture: {-mixed / np.log(2) / n:.4f} bits a token on the rest of the texts")
+        return mixture.parameters
+
+    def _fold_texts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Texts that reach into the fold, and where in each it begins."""
+        ends = np.cumsum(self.lengths + 1)
+        assert self.first_fold is not None
+        at = int(np.searchsorted(ends, self.first_fold, side="right"))
+        begins = ends[at:] - self.lengths[at:] - 1
+        first = np.maximum(self.first_fold - begins, 0)
+        tokens = self.tokens[int(self.lengths[:at].sum()) :]
+        return np.ascontiguousarray(tokens), self.lengths[at:].copy(), first
+
+    def _as_data(self, recipe: TreeRecipe, tree: native.Tree) -> SequenceTree:
+        columns, charges = self._columns(recipe)
+        return SequenceTree(
+            tuple(columns),
+            tuple(charges),
+            weights=tree.weights,
+            cut_exponent=recipe.cut_exponent,
+            equality_exponent=recipe.equality_exponent,
+            **tree.arrays(),
+        )
+
+
+def _fold(lengths: np.ndarray) -> int | None:
+    """Number of positions before the last tenth: whole texts where there are enough of them."""
+    ends = np.cumsum(lengths + 1)
+    n = int(ends[-1])
+    if n < 2 * _LEAST_FOLD:
+        return None
+    cut = int(n * (1 - _FOLD))
+    at = int(np.searchsorted(ends, cut))
+    whole = int(ends[at])
+    return whole if whole <= n - n * _FOLD / 2 else cut
+
+
+def _counts(tokens: np.ndarray, lengths: np.ndarray, n_tokens: int) -> np.ndarray:
+    counts = np.bincount(tokens, minlength=n_tokens)
+    counts[END] += len(lengths)
+    return counts
+
+
+def _frequency(counts: np.ndarray) -> np.ndarray:
+    """Shares of tokens, those that training lacks a little above 0."""
+    share = 1e-6 + counts / counts.sum()
+    return (share / share.sum()).astype(np.float32)
