@@ -161,10 +161,14 @@ def importance_extent(
     errors = counted_errors(set_, X, y)
     rows, scores, scale = [], [], 1
     for name, weight in zip(names, weights, strict=True):
-        _, of = exchange(set_, name, errors, most_rows)
+        asked, of = exchange(set_, name, errors, most_rows)
+        if not asked:  # nobody relies on it
+            continue
         rows.append(of.rows)
         scores.append(of.scores * int(weight * unit))
         scale = of.scale
+    if not rows:
+        return Range(Fraction(0), Fraction(0), set_.best, set_.best)
     return exact_range(set_, np.vstack(rows), np.vstack(scores), scale * unit)
 
 
@@ -183,7 +187,7 @@ def counted_errors(
     set_: RashomonSet, X: Any, y: Any, times: np.ndarray | None = None
 ) -> CountedErrors:
     """The errors of each class on the rows of a table."""
-    answers = set_.answers(X)
+    answers = set_.answers(X) * set_.asked()  # what no member asks tells no rows apart
     truth = row_values("y", y, len(answers))
     wrong = (truth[:, None] != set_.classes[None, :]).astype(np.int64)
     return CountedErrors.of(answers, wrong, times)
@@ -193,7 +197,7 @@ def exchange(
     set_: RashomonSet, name: str, errors: CountedErrors, most_rows: int
 ) -> tuple[list[int], Exchange]:
     """A column exchanged between all pairs of rows, and the predicates that ask about it."""
-    asked = sorted(set_._columns_of(name))
+    asked = sorted(j for j in set_._columns_of(name) if set_.asked()[j])
     found = exchange_all(errors, asked, most_rows)
     if found is None:
         raise ValueError(

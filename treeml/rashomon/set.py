@@ -89,6 +89,7 @@ class RashomonSet:
         self.complete = complete
         self.status: Status = status
         self._best: Tree | None = None
+        self._asked: np.ndarray | None = None
         self._votes: dict[bytes, tuple[int, ...]] = {}
         self._set_levels([] if counted is None else counted.levels())
 
@@ -204,16 +205,21 @@ class RashomonSet:
         """Number of members that use each column of the table (at least once)."""
         indices = sorted({p.term.index for p in self.predicates})
         names = [self.columns[index].name for index in indices]
-        one_part = not self._constraint.required and self._constraint.max_leaf_nodes is None
-        if not self.count or not one_part or self._search.drop_trivial:
+        if not self._counts_uses:
             with_others = [self.filter(must_not_use=[index]).count for index in indices]
             return dict(zip(names, (self.count - n for n in with_others), strict=True))
         place = {index: k for k, index in enumerate(indices)}
         of = np.array([place[p.term.index] for p in self.predicates], dtype=np.int32)
-        counts, status = self._counted().uses(of, len(indices), self._control)
-        if counts is None:
-            raise ValueError(f"{status} ended the count; fit with larger limits")
-        return dict(zip(names, counts, strict=True))
+        return dict(zip(names, self._uses(of, len(indices)), strict=True))
+
+    def asked(self) -> np.ndarray:
+        """Whether any member asks each predicate, shape (n_predicates,), bool; or may ask it."""
+        if self._asked is None:
+            n = len(self.predicates)
+            self._asked = np.ones(n, dtype=bool)
+            if self._counts_uses:
+                self._asked = np.array(self._uses(np.arange(n, dtype=np.int32), n)) > 0
+        return self._asked
 
     # Members
 
@@ -458,6 +464,18 @@ class RashomonSet:
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_trees": None, "_votes": {}}
+
+    @property
+    def _counts_uses(self) -> bool:
+        """Whether one sweep counts the members that use each feature."""
+        one_part = not self._constraint.required and self._constraint.max_leaf_nodes is None
+        return bool(self.count and one_part and not self._search.drop_trivial)
+
+    def _uses(self, feature_of: np.ndarray, n_features: int) -> list[int]:
+        counts, status = self._counted().uses(feature_of, n_features, self._control)
+        if counts is None:
+            raise ValueError(f"{status} ended the count; fit with larger limits")
+        return counts
 
     def _set_levels(self, levels: list[tuple[int, int, int]]) -> None:
         """Numbers of members by cost and part."""
