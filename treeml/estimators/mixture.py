@@ -60,7 +60,7 @@ class SMOSERegressor(RegressorMixin, SMOSEBase):
     model_ : RoutedModel
         The model as data: a linear router over linear experts.
     n_experts_ : int
-    usage_ : ndarray of float64, shape (n_experts_,)
+    usage_ : ndarray of float64, shape (n_experts,)
         Share of the training weight that each expert answers for.
     expert_l2_ : float
     objective_ : float

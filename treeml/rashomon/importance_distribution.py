@@ -47,7 +47,7 @@ class ImportanceDistribution:
     exact: tuple[bool, ...]
 
     def cdf(self, column: str, k: Any) -> np.ndarray:
-        """Probability of a reliance of at most ``k``, in the shape of ``k``: RID_j(k) in [1]_."""
+        """Probability of a reliance of at most ``k``, in the shape of ``k``: RID_j(k)."""
         after = np.append(0.0, np.cumsum(self.mass[column]))
         place = np.searchsorted(self.values[column], np.asarray(k, dtype=np.float64), "right")
         return np.minimum(after[place], 1.0)

@@ -79,7 +79,7 @@ class ProbabilityRange:
     def ambiguity(self, delta: float, positive: Any = None) -> float:
         """Share of rows on which some member departs from the best one by ``delta`` or more.
 
-        Watson-Daniels, Parkes and Ustun [1]_, definition 3; parameters as for `far`.
+        Watson-Daniels, Parkes and Ustun (AAAI 2023), definition 3; parameters as for `far`.
         """
         far = self.far(delta, positive)
         return float(far.mean()) if len(far) else 0.0

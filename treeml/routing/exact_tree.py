@@ -105,12 +105,11 @@ def exact_tree(
 
     Parameters
     ----------
-    model : MLPRegressor, MLPClassifier, linear classifier, Pipeline, RoutedModel, LinearRouter \
-or list of (weights, bias)
-        A fitted network with ``activation="relu"``; a fitted classifier that takes the greatest of
-        linear functions, such as a multi-class `LogisticRegression`; one of these behind a
-        `StandardScaler` or `MinMaxScaler`; a model with a linear router; or layers, with weights
-        of shape (n_inputs, n_units) and ReLU between them.
+    model : estimator, RoutedModel, LinearRouter or list of (weights, bias)
+        A fitted `MLPRegressor` or `MLPClassifier` with ``activation="relu"``; a fitted classifier
+        that takes the greatest of linear functions, such as a multi-class `LogisticRegression`; one
+        of these in a `Pipeline` behind a `StandardScaler` or `MinMaxScaler`; a model with a linear
+        router; or layers, with weights of shape (n_inputs, n_units) and ReLU between them.
     bounds : None, (low, high) or array-like of shape (n_columns, 2), default=None
         Least and greatest value of the columns, infinite where there is none: one pair for all, or
         one each. Narrow bounds make small trees. Outside them the tree is no longer equal.
