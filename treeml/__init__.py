@@ -4,6 +4,7 @@ from treeml._core.control import SearchLimitWarning
 from treeml._core.version import __version__
 from treeml.binarize import Binarizer
 from treeml.estimators import (
+    ARDTClassifier,
     ARDTLanguageModel,
     BoostedTreesClassifier,
     BoostedTreesRegressor,
@@ -29,8 +30,10 @@ from treeml.estimators import (
 )
 from treeml.rashomon import RashomonSet, ScorecardSet
 from treeml.search.proposers import CallableProposer, GeneticProposer, ReplayProposer
+from treeml.sequence import compile  # noqa: A004
 
 __all__ = [
+    "ARDTClassifier",
     "ARDTLanguageModel",
     "Binarizer",
     "BoostedTreesClassifier",
@@ -60,5 +63,6 @@ __all__ = [
     "SearchLimitWarning",
     "SparseLogisticRegression",
     "__version__",
+    "compile",
     "load",
 ]

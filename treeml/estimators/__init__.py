@@ -16,9 +16,11 @@ from treeml.estimators.router import RouterTree
 from treeml.estimators.score_constraints import ScoreConstraints
 from treeml.estimators.scoring import RiskScoreClassifier, SLIMClassifier
 from treeml.estimators.sparse_logistic import SparseLogisticRegression
+from treeml.estimators.trace_classifier import ARDTClassifier
 from treeml.estimators.tree import OptimalTreeClassifier
 
 __all__ = [
+    "ARDTClassifier",
     "ARDTLanguageModel",
     "BoostedTreesClassifier",
     "BoostedTreesRegressor",

@@ -73,7 +73,9 @@ class Tree(TreeNodes):
 
     def _payload(self) -> dict[str, Any]:
         return {
-            "counts": self.counts.tolist(),
+            "counts": self.counts.tolist()
+            if self.counts.any()
+            else None,  # None: made without rows
             "label": self.label.tolist(),
             "classes": self.classes.tolist(),
             "class_dtype": "object" if self.classes.dtype == object else self.classes.dtype.str,
@@ -83,9 +85,14 @@ class Tree(TreeNodes):
     @classmethod
     def _read_payload(cls, data: dict[str, Any]) -> dict[str, Any]:
         classes = np.asarray(data["classes"], dtype=np.dtype(data["class_dtype"]))
+        label = np.asarray(data["label"], dtype=np.int32)
+        if data["counts"] is None:
+            counts = np.broadcast_to(0.0, (len(label), len(classes)))
+        else:
+            counts = np.asarray(data["counts"], dtype=np.float64).reshape(-1, len(classes))
         return {
-            "counts": np.asarray(data["counts"], dtype=np.float64).reshape(-1, len(classes)),
-            "label": np.asarray(data["label"], dtype=np.int32),
+            "counts": counts,
+            "label": label,
             "classes": classes,
             "class_weight": np.asarray(data["class_weight"], dtype=np.float64),
         }

@@ -1,5 +1,6 @@
-"""Language models of trees: tokens, learned orders, growth, path weights, mixtures, rules."""
+"""Sequences of tokens: language models of trees, and programs as trees."""
 
+from treeml.sequence import compile  # noqa: A004
 from treeml.sequence.explain import ExpertShare, Explanation, NodeShare
 from treeml.sequence.language import Language, LearnOptions, learn
 from treeml.sequence.orders import learn_orders
@@ -14,6 +15,7 @@ __all__ = [
     "NodeShare",
     "Tokenizer",
     "TreeRecipe",
+    "compile",
     "learn",
     "learn_orders",
     "learn_tokenizer",
