@@ -137,8 +137,8 @@ def from_dfa(
     Returns
     -------
     program : ARDTProgram
-        With at most |Q| |S| leaves (|Q| (|S| + 1) with the end marker) of depth at most
-        ceil(log2 |Q|) + ceil(log2 |S|), for |Q| states and |S| symbols. Symbols that lead to the
+        With at most Q S leaves (Q (S + 1) with the end marker) of depth at most
+        ceil(log2 Q) + ceil(log2 S), for Q states and S symbols. Symbols that lead to the
         same state share a leaf.
 
     Raises

@@ -185,9 +185,9 @@ def from_turing_machine(
     Returns
     -------
     program : ARDTProgram
-        Its answers are `Tape` objects. At most |G| (2 |Q| + |H| + 2) leaves for |Q| states, |H|
-        of them halting, and |G| symbols (|G| |Q| more where the head may stay), of depth
-        O(log |Q| + log |G|); a run of T steps generates T times ``space`` tokens.
+        Its answers are `Tape` objects. At most G (2 Q + H + 2) leaves for Q states, H
+        of them halting, and G symbols (G Q more where the head may stay), of depth
+        O(log Q + log G); a run of T steps generates T times ``space`` tokens.
 
     Raises
     ------
