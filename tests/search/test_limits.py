@@ -127,7 +127,7 @@ def test_an_exception_of_the_progress_leaves_the_search(hard, monkeypatch):
     def fail(*known):
         raise OSError("no terminal")
 
-    monkeypatch.setattr("treeml.estimators.tree.print_progress", fail)
+    monkeypatch.setattr("treeml.estimators.callbacks.print_progress", fail)
     with pytest.raises(OSError, match="no terminal"):
         OptimalTreeClassifier(max_depth=6, time_limit=20, verbose=1).fit(*hard)
 

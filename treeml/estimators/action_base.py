@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from treeml._core.control import Control, print_progress, warn_of_limit
+from treeml._core.control import warn_of_limit
 from treeml._core.params import HasMethods, Interval, Options
 from treeml._core.table import Table
 from treeml._core.validation import estimator_table
@@ -19,7 +19,7 @@ from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
 from treeml.certificate import CostCertificate, certify_costs, hash_costs, shifted_costs
 from treeml.estimators.base import TreeBase
-from treeml.estimators.callbacks import FitTask
+from treeml.estimators.callbacks import FitTask, SearchMixin
 from treeml.ir import ActionTree
 from treeml.search import SearchResult, build_action_tree, cost_grid, cost_sums, cost_tree
 
@@ -73,7 +73,7 @@ class _Rows:
         return _Rows(self.given[kept], BinaryDataset.from_zero_one(self.given[kept]))
 
 
-class ActionTreeBase(TreeBase):
+class ActionTreeBase(SearchMixin, TreeBase):
     """A tree over the predicates of a table with an action in every leaf, fitted to costs."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -231,31 +231,3 @@ class ActionTreeBase(TreeBase):
         task.end()
         warn_of_limit(self.status_, self.objective_, self.gap_, control)
         return kept
-
-    def _control(self, task: FitTask) -> Control:
-        shown = [print_progress] if self.verbose else []
-        if task.watched:
-            shown.append(task.step)
-
-        def progress(*known: float) -> None:
-            for show in shown:
-                show(*known)
-
-        return Control(
-            time_limit=self.time_limit,
-            memory_limit=self.memory_limit,
-            gap_tol=self.gap_tol,
-            n_jobs=self.n_jobs,
-            progress=progress if shown else None,
-            stop_after=getattr(self, "_stop_after", None),
-        )
-
-    def _set_stop(self, after_polls: int) -> Any:
-        """End the search at a certain poll of its clock: a stop that repeats, for tests."""
-        self._stop_after = after_polls
-        return self
-
-    def _leave_out(self, *bounds: str) -> Any:
-        """Search without these bounds (`treeml.search.cost_tree`), for tests."""
-        self._without = bounds
-        return self

@@ -7,7 +7,9 @@ ends the search, as Ctrl-C does: the model is the best so far, with its bound.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
+
+from treeml._core.control import Control, print_progress
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks  # from 1.9 on
@@ -19,7 +21,7 @@ except ImportError:  # pragma: no cover - older scikit-learn
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitTask", "SearchMixin", "with_callbacks"]
 
 
 class FitTask:
@@ -61,3 +63,39 @@ class FitTask:
                     if name.endswith("_") and not name.startswith("_")
                 },
             )
+
+
+class SearchMixin:
+    """An estimator whose fit is one search: its limits and progress, and stops for tests."""
+
+    time_limit: float | None
+    memory_limit: int | None
+    verbose: int
+
+    def _control(self, task: FitTask) -> Control:
+        shown = [print_progress] if self.verbose else []
+        if task.watched:
+            shown.append(task.step)
+
+        def progress(*known: float) -> None:
+            for show in shown:
+                show(*known)
+
+        return Control(
+            time_limit=self.time_limit,
+            memory_limit=self.memory_limit,
+            gap_tol=getattr(self, "gap_tol", 0.0),
+            n_jobs=getattr(self, "n_jobs", None),
+            progress=progress if shown else None,
+            stop_after=getattr(self, "_stop_after", None),
+        )
+
+    def _set_stop(self, after_polls: int) -> Self:
+        """End the search at a certain poll of its clock: a stop that repeats, for tests."""
+        self._stop_after = after_polls
+        return self
+
+    def _leave_out(self, *bounds: str) -> Self:
+        """Search without these bounds, for tests."""
+        self._without = bounds
+        return self

@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from treeml import predict
-from treeml._core.control import Control, print_progress, warn_of_limit
+from treeml._core.control import warn_of_limit
 from treeml._core.params import HasMethods, Interval, StrOptions, validate_params
 from treeml.binarize import Binarizer
 from treeml.certificate import SizeCertificate
 from treeml.estimators.base import TreeClassifierBase
-from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, SearchMixin, with_callbacks
 from treeml.estimators.sizes import EASIER, SizeProof, fewest_cuts
 from treeml.ir import TreeVote
 from treeml.report.drawing import tree_html
@@ -25,7 +25,7 @@ from treeml.search.cut_examples import refuse_large
 __all__ = ["OptimalTreeEnsembleClassifier"]
 
 
-class OptimalTreeEnsembleClassifier(CallbackSupportMixin, TreeClassifierBase):
+class OptimalTreeEnsembleClassifier(SearchMixin, CallbackSupportMixin, TreeClassifierBase):
     """The trees with the fewest cuts whose majority is right, with a proof that no fewer will do.
 
     Among **all** ensembles of ``n_estimators`` trees over the predicates that the binarizer makes
@@ -296,24 +296,3 @@ class OptimalTreeEnsembleClassifier(CallbackSupportMixin, TreeClassifierBase):
             )
         if self.regularization == 0 and self.max_cuts is None:
             raise ValueError("with regularization=0 cuts cost nothing: give max_cuts too")
-
-    def _control(self, task: FitTask) -> Control:
-        shown = [print_progress] if self.verbose else []
-        if task.watched:
-            shown.append(task.step)
-
-        def progress(*known: float) -> None:
-            for show in shown:
-                show(*known)
-
-        return Control(
-            time_limit=self.time_limit,
-            memory_limit=self.memory_limit,
-            progress=progress if shown else None,
-            stop_after=getattr(self, "_stop_after", None),
-        )
-
-    def _set_stop(self, after_polls: int) -> OptimalTreeEnsembleClassifier:
-        """End the search at a certain poll of its clock: a stop that repeats, for tests."""
-        self._stop_after = after_polls
-        return self

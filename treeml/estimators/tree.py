@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from treeml._core.control import Control, print_progress, warn_of_limit
+from treeml._core.control import Control, warn_of_limit
 from treeml._core.params import HasMethods, Interval, Options, StrOptions, validate_params
 from treeml.binarize import Binarizer
 from treeml.binarize.dataset import BinaryDataset
 from treeml.certificate import Certificate, SizeCertificate, certify, hash_answers
 from treeml.estimators.base import TreeClassifierBase
-from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, SearchMixin, with_callbacks
 from treeml.estimators.sizes import EASIER, SizeProof, fewest_cuts
 from treeml.ir import Tree
 from treeml.search import (
@@ -73,7 +73,7 @@ class _Proof:
         )
 
 
-class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
+class OptimalTreeClassifier(SearchMixin, CallbackSupportMixin, TreeClassifierBase):
     """The decision tree of least error plus cost per leaf, with a proof that none is better.
 
     Minimises ``errors / total + regularization * leaves`` over **all** trees of depth
@@ -428,31 +428,3 @@ class OptimalTreeClassifier(CallbackSupportMixin, TreeClassifierBase):
             row, column = bad[0].tolist()
             raise ValueError(f"cost_matrix, row {row}, column {column}: {matrix[row, column]}")
         return matrix
-
-    def _control(self, task: FitTask) -> Control:
-        shown = [print_progress] if self.verbose else []
-        if task.watched:
-            shown.append(task.step)
-
-        def progress(*known: float) -> None:
-            for show in shown:
-                show(*known)
-
-        return Control(
-            time_limit=self.time_limit,
-            memory_limit=self.memory_limit,
-            gap_tol=self.gap_tol,
-            n_jobs=self.n_jobs,
-            progress=progress if shown else None,
-            stop_after=getattr(self, "_stop_after", None),
-        )
-
-    def _set_stop(self, after_polls: int) -> OptimalTreeClassifier:
-        """End the search at a certain poll of its clock: a stop that repeats, for tests."""
-        self._stop_after = after_polls
-        return self
-
-    def _leave_out(self, *bounds: str) -> OptimalTreeClassifier:
-        """Search without these bounds (`treeml.search.optimal_tree`), for tests."""
-        self._without = bounds
-        return self
