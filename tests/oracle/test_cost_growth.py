@@ -5,8 +5,10 @@ TREEML_ORACLE_CASES: number of random cases of the main test (default 500, of wh
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
+import signal
 from fractions import Fraction
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tests.oracle.all_action_trees import least_cost
+from treeml._core.control import Control
 from treeml.search.cost_cuts import cheapest_tree
 from treeml.search.cost_growth import (
     CostNode,
@@ -25,6 +28,7 @@ from treeml.search.cost_growth import (
     square_impurity,
     tree_cost,
 )
+from treeml.search.growth_clock import GrowthClock
 
 CASES = int(os.environ.get("TREEML_ORACLE_CASES", "500")) // 2
 
@@ -56,9 +60,18 @@ def least_by_brute_force(rows: CostRows, leaves: int) -> float:
     answers = np.array([rows.values[j] <= cut for j, cut in every_cut(rows)])
     X = answers.T if len(answers) else np.zeros((rows.n_rows, 0))
     costs = [[Fraction(c) for c in row] for row in rows.costs.tolist()]
-    return float(
-        least_cost(X, costs, Fraction(0), max_depth=None, max_leaf_nodes=leaves, min_samples_leaf=1)
-    )
+    limits = {"max_leaf_nodes": leaves, "min_samples_leaf": rows.min_samples_leaf}
+    return float(least_cost(X, costs, Fraction(0), max_depth=None, **limits))
+
+
+def smallest_leaf(root: CostNode, rows: CostRows) -> int:
+    members = rows.members(root)
+
+    def visit(node: CostNode) -> int:
+        sides = () if node.split < 0 else node.sides
+        return min(map(visit, sides), default=len(members[id(node)]))
+
+    return visit(root)
 
 
 @pytest.mark.parametrize("batch", range(5))
@@ -74,6 +87,92 @@ def test_with_all_cuts_the_optimum_is_that_of_brute_force(batch):
         assert found.root.n_leaves <= leaves
         assert found.grid.status == "optimal"
         assert found.grid.objective == pytest.approx(least / rows.n_rows)
+
+
+def test_leaves_have_as_many_rows_as_asked_for():
+    for seed in range(CASES // 2):
+        rng = np.random.default_rng([5, seed])
+        rows, leaves = small(rng, int(rng.integers(4, 12))), int(rng.integers(2, 5))
+        least = int(rng.integers(2, 5))
+        rows = dataclasses.replace(rows, min_samples_leaf=least)
+        labels = [rows.costs.argmin(axis=1)]
+        found = cheapest_tree(rows, labels, leaves, max_depth=3, max_cuts=100)
+        assert found.cost == paid(found.root, rows) == least_by_brute_force(rows, leaves), seed
+        coarse = cheapest_tree(rows, labels, 7, max_depth=1, max_cuts=1).root
+        for tree in (found.root, coarse):
+            assert smallest_leaf(tree, rows) >= min(least, rows.n_rows), seed
+
+
+def test_weights_are_repeated_rows():
+    for seed in range(CASES // 5):
+        rng = np.random.default_rng([6, seed])
+        rows, leaves = small(rng, 25), int(rng.integers(2, 7))
+        weight = rng.integers(1, 4, 25)
+        often = np.repeat(np.arange(25), weight)
+        weighted = CostRows(rows.values, rows.costs * weight[:, None], weight.astype(float))
+        repeated = CostRows(rows.values[:, often], rows.costs[often])
+        labels = rows.costs.argmax(axis=1)
+        one = cheapest_tree(weighted, [labels], leaves, max_depth=2, max_cuts=3)
+        other = cheapest_tree(repeated, [labels[often]], leaves, max_depth=2, max_cuts=3)
+        assert one.cost == other.cost == paid(one.root, weighted), seed
+        assert one.grid.objective == pytest.approx(other.grid.objective)
+        assert nodes(one.root) == nodes(other.root), seed
+
+
+def nodes(node: CostNode) -> tuple:
+    if node.split < 0:
+        return (node.action,)
+    return node.split, node.cut, *map(nodes, node.sides)
+
+
+class Pressed(GrowthClock):
+    """Ctrl-C at some polls of the clock."""
+
+    def __init__(self, *at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def over(self) -> bool:
+        ended = super().over()
+        if self._polls - 1 in self.at:
+            signal.raise_signal(signal.SIGINT)
+        return ended
+
+
+def test_the_tree_so_far_is_kept_whenever_growth_ends():
+    rows = small(np.random.default_rng([7, 0]), 40)
+    rows = dataclasses.replace(rows, values=np.random.default_rng(0).normal(size=(3, 40)))
+    labels = [rows.costs.argmin(axis=1)]
+    clock = GrowthClock()
+    whole = cheapest_tree(
+        dataclasses.replace(rows, clock=clock), labels, 5, max_depth=3, max_cuts=9
+    )
+    assert whole.status == clock.status == "optimal"
+    single = float(rows.costs.sum(axis=0).min())
+    known = []
+    for at in range(0, clock._polls, 1 + clock._polls // 30):
+        for clocks, status in (
+            (Pressed(at), "interrupted"),
+            (GrowthClock(Control(stop_after=at)), "time_limit"),
+        ):
+            some = dataclasses.replace(rows, clock=clocks)
+            found = cheapest_tree(some, labels, 5, max_depth=3, max_cuts=9)
+            assert found.status == status
+            assert found.cost == paid(found.root, rows)
+            assert whole.cost <= found.cost <= single
+            known.append(found.cost)
+    assert min(known) == whole.cost < max(known)
+
+
+def test_a_second_interruption_is_raised():
+    rows = small(np.random.default_rng([7, 0]), 40)
+    clock = Pressed()
+    clock.interrupt(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        clock.interrupt(KeyboardInterrupt())
+    assert clock.left.stop_after == 0
+    rows = dataclasses.replace(rows, clock=clock)
+    assert cheapest_tree(rows, [], 4, max_depth=3, max_cuts=9).status == "interrupted"
 
 
 def test_a_coarse_grid_is_a_bound_for_its_own_trees_only():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 import sqlite3
 import warnings
 
@@ -16,6 +18,8 @@ from treeml._core.validation import as_table
 from treeml.ir import LinearForm, LinearMap, LinearRouter, RoutedModel
 from treeml.routing import RoutedTree, distil_router, exact_tree
 from treeml.routing.expert_costs import expert_costs
+from treeml.search import cost_cuts
+from treeml.search.growth_clock import GrowthClock
 
 KINDS = ["axis", "oblique_exact", "oblique_sparse"]
 
@@ -302,6 +306,80 @@ def test_over_time_there_is_a_tree_and_a_warning(mixture):
     assert "No tree among" in report["certificate"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", ["action", "target"])
+def test_weights_are_repeated_rows(kind, loss):
+    rng = np.random.default_rng(13)
+    X = rng.integers(-8, 9, (120, 3)) / 4
+    model, y = teacher(rng, X, 4), rng.integers(-8, 9, 120) / 4
+    weight = rng.integers(0, 4, 120)
+    often = np.repeat(np.arange(120), weight)
+    options = {"kind": kind, "loss": loss, "max_leaf_nodes": None if kind == KINDS[1] else 5}
+    for refit_leaves in (False, True):
+        options["refit_leaves"] = refit_leaves
+        one = distil_router(model, X, y, sample_weight=weight, **options)
+        other = distil_router(model, X[often], y[often], **options)
+        if kind != "oblique_sparse":  # there forms of the same cost tie, but for rounding
+            assert one.model.router == other.model.router
+            assert np.allclose(one.predict(X), other.predict(X), atol=1e-9)
+        assert one.model.router.rows[0] == weight.sum()
+        for name in ("teacher_cost", "best_cost", "best_single_cost", "grid_cost", "lower_bound"):
+            assert one.report_[name] == pytest.approx(other.report_[name], abs=1e-9)
+        for name in () if refit_leaves else ("cost", "regret"):
+            assert one.report_[name] == pytest.approx(other.report_[name], abs=1e-9)
+    assert one.report_["n_rows"] == (weight > 0).sum()
+    assert distil_router(model, X, y, sample_weight=np.full(120, 2.0), **options).model.router.rows[
+        0
+    ] == pytest.approx(240)
+
+
+def test_leaves_have_enough_rows(mixture):
+    model, X = mixture
+    table, least = as_table(X), 40
+    for kind in ("axis", "oblique_sparse"):
+        tree = distil_router(model, X, kind=kind, min_samples_leaf=least, max_cuts=8)
+        router = tree.model.router
+        assert tree.n_leaves > 2
+        assert np.bincount(predict.apply(router, table))[router.leaves].min() >= least
+        assert f"of at least {least} rows" in tree.report_["certificate"]
+    small = distil_router(model, X, max_cuts=8).model.router
+    assert small.rows[small.leaves].min() < least
+    assert distil_router(model, X, min_samples_leaf=151).n_leaves == 1
+
+
+def test_ctrl_c_gives_the_tree_so_far(mixture, monkeypatch):
+    model, X = mixture
+    polls, over = itertools.count(), GrowthClock.over
+
+    def pressed(clock):
+        ended = over(clock)
+        if next(polls) == 60:
+            signal.raise_signal(signal.SIGINT)
+        return ended
+
+    monkeypatch.setattr(GrowthClock, "over", pressed)
+    with pytest.warns(SearchLimitWarning, match="interrupted"):
+        tree = distil_router(model, X)
+    assert tree.report_["status"] == "interrupted"
+    assert 1 < tree.n_leaves <= 8
+    assert tree.report_["cost"] < tree.report_["best_single_cost"]
+
+
+def test_a_limit_after_the_proof_is_told_too(mixture, monkeypatch):
+    model, X = mixture
+    searched = cost_cuts._grid_optimum
+
+    def then_over(rows, *rest):
+        found = searched(rows, *rest)
+        rows.clock.status = "time_limit"
+        return found
+
+    monkeypatch.setattr(cost_cuts, "_grid_optimum", then_over)
+    with pytest.warns(SearchLimitWarning, match="the grid was searched to its end"):
+        report = distil_router(model, X, max_leaf_nodes=3).report_
+    assert (report["status"], report["gap"]) == ("time_limit", 0)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -311,6 +389,10 @@ def test_over_time_there_is_a_tree_and_a_warning(mixture):
         ({"max_leaf_nodes": 301}, "more than the 300 rows of X"),
         ({"max_form_columns": 1}, "max_form_columns must be at least 2"),
         ({"max_cuts": 0}, "max_cuts must be at least 1"),
+        ({"min_samples_leaf": 0}, "min_samples_leaf must be at least 1"),
+        ({"min_samples_leaf": 2, "kind": "oblique_exact"}, "leave it at 1"),
+        ({"sample_weight": np.full(300, -1.0)}, "sample_weight, row 0: -1.0 is not a weight"),
+        ({"sample_weight": np.ones(7)}, r"sample_weight.shape == \(7,\)"),
         ({"leaf_l2": 0.0}, "leaf_l2 must be positive"),
         ({"loss": "target"}, "give y"),
         ({"loss": "target", "y": np.zeros(7)}, "7"),

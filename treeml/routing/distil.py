@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Any, Literal
 
 import numpy as np
 
 from treeml import predict
-from treeml._core.control import Control, warn_of_limit
+from treeml._core.control import Control, Status, warn_of_limit, warn_of_stop
 from treeml._core.table import Table
-from treeml._core.validation import as_table
+from treeml._core.validation import as_table, check_weights
 from treeml.binarize.leaf_columns import LeafColumns
 from treeml.ir import LinearRouter, RoutedModel
-from treeml.routing.exact_tree import exact_tree
+from treeml.routing.exact_tree import exact_tree, with_rows
 from treeml.routing.expert_costs import (
     ExpertCosts,
     Loss,
@@ -27,6 +26,7 @@ from treeml.routing.refit import refitted
 from treeml.routing.routed_tree import RoutedTree
 from treeml.search.cost_cuts import CutSearch, cheapest_tree
 from treeml.search.cost_growth import CostRows
+from treeml.search.growth_clock import GrowthClock
 
 Kind = Literal["axis", "oblique_exact", "oblique_sparse"]
 
@@ -46,6 +46,18 @@ _CUTS = 64  # quantiles of a column in the grid, by default
 _PREDICATES = 768  # of the grid, by default about as many
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which tree is asked for: the parameters of `distil_router`."""
+
+    kind: Kind
+    loss: Loss
+    max_leaf_nodes: int
+    min_samples_leaf: int
+    max_form_columns: int
+    max_cuts: int | None
+
+
 def distil_router(
     model: Any,
     X: Any,
@@ -58,7 +70,9 @@ def distil_router(
     *,
     max_form_columns: int = 2,
     max_cuts: int | None = None,
+    min_samples_leaf: int = 1,
     leaf_l2: float = 1.0,
+    sample_weight: Any = None,
     time_limit: float | None = 60.0,
 ) -> RoutedTree:
     """A tree that chooses among the experts of a routed model in its router's place.
@@ -102,10 +116,15 @@ def distil_router(
     max_cuts : int or None, default=None
         The most quantiles of a column in the grid. None: 64, and fewer where there are many
         columns. With as many as there are rows the proof is about every tree of its depth.
+    min_samples_leaf : int, default=1
+        Fewest rows of a leaf, of positive weight; not for "oblique_exact", whose tree is what the
+        router says.
     leaf_l2 : float, default=1.0
         Penalty of the refit.
+    sample_weight : array-like, shape (n_rows,), default=None
+        Non-negative; a weight of 2 is a row twice, a weight of 0 no row.
     time_limit : float or None, default=60
-        Seconds after which the best tree so far is returned.
+        Seconds after which, as after Ctrl-C, the best tree so far is returned.
 
     Returns
     -------
@@ -120,7 +139,8 @@ def distil_router(
     Warns
     -----
     SearchLimitWarning
-        Where time was over before the proof for the grid.
+        Where time was over, or Ctrl-C came, before the proof for the grid or before all trees
+        were improved.
 
     References
     ----------
@@ -141,19 +161,23 @@ def distil_router(
     teacher = _routed_model(model)
     table = as_table(X, like=teacher.columns)
     leaves = _leaves(kind, max_leaf_nodes, table.n_rows)
-    _check(kind, loss, max_form_columns, max_cuts, leaf_l2)
+    wanted = _Wanted(kind, loss, leaves, min_samples_leaf, max_form_columns, max_cuts)
+    _check(wanted, leaf_l2)
     require_read_values(teacher, table)
-    costs = expert_costs(teacher, table, y, q, loss)
-    columns = asked_columns(table, teacher.columns)
-    control = Control(time_limit=time_limit)
+    weight = check_weights(sample_weight, table.n_rows)
+    costs = expert_costs(teacher, table, y, q, loss, weight)
+    if not costs.weight.all():
+        kept = costs.weight > 0
+        table, costs = table.take(kept), costs.take(kept)
+    columns = asked_columns(table, teacher.columns, costs.weight)
+    clock = GrowthClock(Control(time_limit=time_limit))
     if kind == "oblique_exact":
-        exact = exact_tree(teacher, max_leaf_nodes=leaves, X=X, time_limit=time_limit)
-        assert isinstance(exact.model, RoutedModel)
-        model, search, told = exact.model, None, exact.statement()
+        exact = exact_tree(teacher, max_leaf_nodes=leaves, time_limit=time_limit)
+        found = with_rows(exact.model, table, costs.weight)
+        assert isinstance(found, RoutedModel)
+        model, search, told = found, None, exact.statement()
     else:
-        router, search, told = _searched(
-            teacher, table, columns, costs, leaves, kind, loss, max_form_columns, max_cuts, control
-        )
+        router, search, told = _searched(teacher, table, columns, costs, wanted, clock)
         model = dataclasses.replace(teacher, columns=router.columns, router=router)
     origin: dict[int, int] = {}
     if refit_leaves:
@@ -162,9 +186,15 @@ def distil_router(
             told += f" {len(origin)} leaves have a map fitted anew, of which this says nothing."
     report = _report(model, table, costs, loss, origin, search)
     report |= {"kind": kind, "certificate": told}
-    if search is not None:
-        warn_of_limit(search.grid.status, search.grid.objective, search.grid.gap, control)
+    if search is not None and search.grid.status != "optimal":
+        warn_of_limit(search.grid.status, search.grid.objective, search.grid.gap, clock.control)
+    elif search is not None:
+        _warn_of_stop(search.status, clock.control)
     return RoutedTree(model, report)
+
+
+def _warn_of_stop(status: Status, control: Control) -> None:
+    warn_of_stop(status, control, "the grid was searched to its end, but not all trees improved")
 
 
 def _routed_model(model: Any) -> RoutedModel:
@@ -192,17 +222,22 @@ def _leaves(kind: str, max_leaf_nodes: int | None, n_rows: int) -> int:
     return max_leaf_nodes
 
 
-def _check(
-    kind: str, loss: str, max_form_columns: int, max_cuts: int | None, leaf_l2: float
-) -> None:
-    if kind not in _KINDS:
-        raise ValueError(f"kind must be one of {list(_KINDS)}, not {kind!r}")
-    if loss not in _LOSSES:
-        raise ValueError(f"loss must be one of {list(_LOSSES)}, not {loss!r}")
-    if max_form_columns < 2:
-        raise ValueError(f"max_form_columns must be at least 2, not {max_form_columns}")
-    if max_cuts is not None and max_cuts < 1:
-        raise ValueError(f"max_cuts must be at least 1, not {max_cuts}")
+def _check(wanted: _Wanted, leaf_l2: float) -> None:
+    if wanted.kind not in _KINDS:
+        raise ValueError(f"kind must be one of {list(_KINDS)}, not {wanted.kind!r}")
+    if wanted.loss not in _LOSSES:
+        raise ValueError(f"loss must be one of {list(_LOSSES)}, not {wanted.loss!r}")
+    if wanted.max_form_columns < 2:
+        raise ValueError(f"max_form_columns must be at least 2, not {wanted.max_form_columns}")
+    if wanted.max_cuts is not None and wanted.max_cuts < 1:
+        raise ValueError(f"max_cuts must be at least 1, not {wanted.max_cuts}")
+    if wanted.min_samples_leaf < 1:
+        raise ValueError(f"min_samples_leaf must be at least 1, not {wanted.min_samples_leaf}")
+    if wanted.kind == "oblique_exact" and wanted.min_samples_leaf > 1:
+        raise ValueError(
+            f"min_samples_leaf={wanted.min_samples_leaf}: the exact tree is what the router says, "
+            "whatever rows its leaves have; leave it at 1, or use another kind"
+        )
     if not 0 < leaf_l2 < np.inf:
         raise ValueError(f"leaf_l2 must be positive and finite, not {leaf_l2}")
 
@@ -212,41 +247,34 @@ def _searched(
     table: Table,
     columns: LeafColumns,
     costs: ExpertCosts,
-    leaves: int,
-    kind: str,
-    loss: str,
-    max_form_columns: int,
-    max_cuts: int | None,
-    control: Control,
+    wanted: _Wanted,
+    clock: GrowthClock,
 ) -> tuple[Any, CutSearch, str]:
     """The cheapest tree as a router, its search, and what is proven."""
-    begin, limit = time.perf_counter(), control.time_limit
-    forms = ()
-    if kind == "oblique_sparse":
+    forms, weight = (), costs.weight
+    if wanted.kind == "oblique_sparse":
         if not isinstance(teacher.router, LinearRouter):
             raise ValueError(
                 "the router of this model is a tree: it compares no linear scores, so there are no "
                 "forms to make sparse; use kind='axis'"
             )
-        forms = sparse_forms(teacher.router, table, columns, max_form_columns)
-    questions = Questions.of(columns, table, costs.values, forms)
-
-    def over() -> bool:
-        return limit is not None and time.perf_counter() - begin > limit
-
-    rows = CostRows(questions.values, costs.values, over)
-    n_cuts = max_cuts or max(1, min(_CUTS, _PREDICATES // max(1, len(questions.values))))
+        forms = sparse_forms(teacher.router, table, columns, weight, wanted.max_form_columns)
+    questions = Questions.of(columns, table, costs.values, weight, forms)
+    weighted = costs.values * weight[:, None]
+    rows = CostRows(questions.values, weighted, weight, wanted.min_samples_leaf, clock)
+    n_cuts = wanted.max_cuts or max(1, min(_CUTS, _PREDICATES // max(1, len(questions.values))))
     labels = [costs.values.argmin(axis=1), costs.teacher]
-    search = cheapest_tree(rows, labels, leaves, max_depth=_DEPTH, max_cuts=n_cuts, control=control)
-    told = _statement(search, loss, leaves, table.n_rows, n_cuts, len(forms))
+    most = wanted.max_leaf_nodes
+    search = cheapest_tree(rows, labels, most, max_depth=_DEPTH, max_cuts=n_cuts)
+    told = _statement(search, wanted, rows, n_cuts, len(forms))
     return routing_tree_of(search.root, rows, questions), search, told
 
 
 def _statement(
-    search: CutSearch, loss: str, leaves: int, n_rows: int, n_cuts: int, n_forms: int
+    search: CutSearch, wanted: _Wanted, rows: CostRows, n_cuts: int, n_forms: int
 ) -> str:
     """What is proven, in words."""
-    grid = search.grid
+    grid, leaves, total = search.grid, wanted.max_leaf_nodes, rows.total
     about = f"single columns and {n_forms} linear forms" if n_forms else "single columns"
     grid_text = (
         f"all {search.n_cuts} cuts of {about}"
@@ -254,8 +282,11 @@ def _statement(
         else f"a grid of {search.n_cuts} cuts of {about} (at most {n_cuts} quantiles each, and the "
         "cuts of trees that were grown)"
     )
-    kind = f"trees of depth <= {search.depth} with at most {leaves} leaves over {grid_text}"
-    cost = f"mean cost ({_LOSSES[loss]}) on the {n_rows} training rows"
+    least = wanted.min_samples_leaf
+    size = f" of at least {least} rows" if least > 1 else ""
+    kind = f"trees of depth <= {search.depth} with at most {leaves} leaves{size} over {grid_text}"
+    weighted = "" if rows.given_weight is None or (rows.weight == 1).all() else ", by weight"
+    cost = f"mean cost ({_LOSSES[wanted.loss]}) on the {rows.n_rows} training rows{weighted}"
     first = (
         f"Optimal in {cost} among {kind}: {grid.objective:.6g}."
         if grid.status == "optimal"
@@ -263,8 +294,8 @@ def _statement(
         f"found there has {grid.objective:.6g}."
     )
     if search.rounding:
-        first += f" (Costs are rounded for this, by {search.rounding / n_rows:.2g} at most.)"
-    last = f"This tree, improved over all cuts, has {search.cost / n_rows:.6g}"
+        first += f" (Costs are rounded for this, by {search.rounding / total:.2g} at most.)"
+    last = f"This tree, improved over all cuts, has {search.cost / total:.6g}"
     beyond = "deeper trees" if search.all_cuts else "trees off the grid"
     if search.all_cuts and search.depth >= leaves - 1:
         return f"{first} {last}."
@@ -286,21 +317,21 @@ def _report(
     paid = costs.values[rows, old]
     if origin and loss in ("action", "target"):
         paid = row_losses(model, predict.score(model, table), costs.goal, loss)
-    cost, teacher = float(paid.mean()), costs.teacher_cost
+    cost, teacher = costs.mean(paid), costs.teacher_cost
     grid = None if search is None else search.grid
     return {
         "loss": loss,
         "n_rows": table.n_rows,
         "n_leaves": model.n_leaves,
-        "fidelity": float((old == costs.teacher).mean()),
+        "fidelity": costs.mean(old == costs.teacher),
         "cost": cost,
         "teacher_cost": teacher,
         "regret": cost - teacher,
-        "best_cost": float(costs.values.min(axis=1).mean()),
-        "best_single_cost": float(costs.values.mean(axis=0).min()),
+        "best_cost": costs.mean(costs.values.min(axis=1)),
+        "best_single_cost": min(costs.mean(column) for column in costs.values.T),
         "n_refitted": len(origin),
         "grid_cost": None if grid is None else grid.objective,
         "lower_bound": None if grid is None else grid.lower_bound,
         "gap": 0.0 if grid is None else grid.gap,
-        "status": "optimal" if grid is None else grid.status,
+        "status": "optimal" if search is None else search.status,
     }

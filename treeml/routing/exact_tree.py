@@ -19,7 +19,7 @@ from treeml.routing.regions import RegionLimit, Space
 from treeml.routing.sources import Network, Scores, read_bounds, read_model
 from treeml.routing.tournament import Tournament
 
-__all__ = ["ExactTree", "exact_tree"]
+__all__ = ["ExactTree", "exact_tree", "with_rows"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def exact_tree(
         )
     told = _network(source, node) if isinstance(source, Network) else _scores(source, node)
     if X is not None:
-        told = _with_rows(told, as_table(X, like=columns))
+        told = with_rows(told, as_table(X, like=columns))
     return ExactTree(
         told, n_leaves, builder.n_pieces, space.n_programs, space.n_unproven, low, high
     )
@@ -220,16 +220,27 @@ def _scores(source: Scores, node: Node) -> RoutedModel | Tree:
     )
 
 
-def _with_rows(model: RoutedModel | Tree, table: Table) -> RoutedModel | Tree:
-    """The model with the rows of a table counted at its nodes; by predicted class in a `Tree`."""
+def with_rows(
+    model: RoutedModel | Tree, table: Table, weight: np.ndarray | None = None
+) -> RoutedModel | Tree:
+    """The model with the rows of a table counted at its nodes; by predicted class in a `Tree`.
+
+    Parameters
+    ----------
+    model : RoutedModel or Tree
+    table : Table
+    weight : ndarray of float64, shape (n_rows,), default=None
+        What each row counts; None: 1.
+    """
     if isinstance(model, Tree):
         counts = np.zeros_like(model.counts)
         leaf = predict.apply(model, table)
-        np.add.at(counts, (leaf, model.label[leaf]), 1.0)
+        np.add.at(counts, (leaf, model.label[leaf]), 1.0 if weight is None else weight)
         return dataclasses.replace(model, counts=_summed(model, counts))
     router = model.router
     assert isinstance(router, RoutingTree)
-    rows = np.bincount(predict.apply(router, table), minlength=router.n_nodes).astype(np.float64)
+    leaf = predict.apply(router, table)
+    rows = np.bincount(leaf, weight, minlength=router.n_nodes).astype(np.float64)
     return dataclasses.replace(
         model, router=dataclasses.replace(router, rows=_summed(router, rows))
     )

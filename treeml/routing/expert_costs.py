@@ -34,20 +34,40 @@ class ExpertCosts:
     goal : ndarray
         What a map fitted anew is to say: the target for ``loss="target"`` (numbers, shape
         (n_rows, n_outputs), or codes of classes), otherwise the teacher's outputs.
+    weight : ndarray of float64, shape (n_rows,)
+        Of the rows; the costs are without it.
     """
 
     values: np.ndarray
     teacher: np.ndarray
     scores: np.ndarray
     goal: np.ndarray
+    weight: np.ndarray
 
     @property
     def teacher_cost(self) -> float:
         """Mean cost of the teacher's choices."""
-        return float(self.values[np.arange(len(self.teacher)), self.teacher].mean())
+        return self.mean(self.values[np.arange(len(self.teacher)), self.teacher])
+
+    def mean(self, by_row: np.ndarray) -> float:
+        """Weighted mean of something that every row has."""
+        return float(self.weight @ by_row / self.weight.sum())
+
+    def take(self, rows: np.ndarray) -> ExpertCosts:
+        """Those of some rows."""
+        parts = (self.values, self.teacher, self.goal, self.weight)
+        values, teacher, goal, weight = (part[rows] for part in parts)
+        return ExpertCosts(values, teacher, self.scores[:, rows], goal, weight)
 
 
-def expert_costs(model: RoutedModel, table: Table, y: Any, q: Any, loss: Loss) -> ExpertCosts:
+def expert_costs(
+    model: RoutedModel,
+    table: Table,
+    y: Any,
+    q: Any,
+    loss: Loss,
+    weight: np.ndarray | None = None,
+) -> ExpertCosts:
     """Costs of the experts in every row.
 
     Parameters
@@ -60,6 +80,8 @@ def expert_costs(model: RoutedModel, table: Table, y: Any, q: Any, loss: Loss) -
     q : array-like, shape (n_rows, n_experts), or None
         For ``loss="q"``: what each expert is worth in each row, more is better.
     loss : {"action", "routing", "target", "q"}
+    weight : ndarray of float64, shape (n_rows,), default=None
+        None: 1 each.
 
     Raises
     ------
@@ -89,7 +111,8 @@ def expert_costs(model: RoutedModel, table: Table, y: Any, q: Any, loss: Loss) -
         raise ValueError(
             f"row {row}, expert {expert}: the loss is {values[row, expert]}; scale the numbers down"
         )
-    return ExpertCosts(values, teacher, scores, goal)
+    weight = np.ones(table.n_rows) if weight is None else weight
+    return ExpertCosts(values, teacher, scores, goal, weight)
 
 
 def row_losses(model: RoutedModel, score: np.ndarray, goal: np.ndarray, loss: Loss) -> np.ndarray:

@@ -43,12 +43,13 @@ class Questions:
         columns: LeafColumns,
         table: Table,
         costs: np.ndarray,
+        weight: np.ndarray,
         forms: tuple[LinearForm, ...] = (),
     ) -> Questions:
         """Levels of categories stand in the order of their costs."""
         rows = np.arange(table.n_rows)
-        centred = costs - costs.mean(axis=0)
-        orders = columns.level_orders(rows, centred, np.ones(len(rows)), 1.0)
+        centred = costs - weight @ costs / weight.sum()
+        orders = columns.level_orders(rows, centred, weight, 1.0)
         values = columns.ordered_values(orders, rows)
         summed = [form.values(table) for form in forms]
         whole = np.vstack([values, *(np.where(np.isnan(s), np.inf, s) for s in summed)])
@@ -66,7 +67,9 @@ class Questions:
         return Predicate(self.forms[split - n_splits], "<=", threshold), True
 
 
-def asked_columns(table: Table, like: tuple[ColumnType, ...]) -> LeafColumns:
+def asked_columns(
+    table: Table, like: tuple[ColumnType, ...], weight: np.ndarray | None = None
+) -> LeafColumns:
     """Columns to ask about and to multiply, of the kinds that a teacher knows them by.
 
     Parameters
@@ -74,8 +77,10 @@ def asked_columns(table: Table, like: tuple[ColumnType, ...]) -> LeafColumns:
     table : Table
     like : tuple of ColumnType
         The teacher's; what is said about missing values holds for the table too.
+    weight : ndarray of float64, shape (n_rows,), default=None
+        Positive; None: 1 each.
     """
-    found = LeafColumns.fit(table)
+    found = LeafColumns.fit(table, weight)
     types = tuple(
         dataclasses.replace(known, missing=known.missing or now.missing)
         for known, now in zip(like, found.types, strict=True)
@@ -91,16 +96,18 @@ def asked_columns(table: Table, like: tuple[ColumnType, ...]) -> LeafColumns:
 def routing_tree_of(root: CostNode, rows: CostRows, questions: Questions) -> RoutingTree:
     """The tree as data, with the rows that reach each node."""
     members = rows.members(root)
-    nodes: list[tuple[Predicate | None, int, int, int, int]] = []
+    nodes: list[tuple[Predicate | None, int, int, int, float]] = []
+    weight = rows.weight
 
     def visit(node: CostNode) -> int:
         at, here = len(nodes), members[id(node)]
-        nodes.append((None, -1, -1, node.action, here.size))
+        heavy = float(weight[here].sum())
+        nodes.append((None, -1, -1, node.action, heavy))
         if node.split >= 0:
             question, below = questions.predicate(node.split, node.cut, here)
             yes, no = node.sides if below else node.sides[::-1]
             first = visit(yes)
-            nodes[at] = (question, first, visit(no), node.action, here.size)
+            nodes[at] = (question, first, visit(no), node.action, heavy)
         return at
 
     visit(root)
@@ -118,7 +125,7 @@ def routing_tree_of(root: CostNode, rows: CostRows, questions: Questions) -> Rou
 
 
 def sparse_forms(
-    router: LinearRouter, table: Table, columns: LeafColumns, max_columns: int
+    router: LinearRouter, table: Table, columns: LeafColumns, weight: np.ndarray, max_columns: int
 ) -> tuple[LinearForm, ...]:
     """Linear forms of few columns near those that a router compares.
 
@@ -133,13 +140,16 @@ def sparse_forms(
     router : LinearRouter
     table : Table
     columns : LeafColumns
+    weight : ndarray of float64, shape (n_rows,)
     max_columns : int
     """
     scores = router.scores.values(table)
     if scores.shape[1] < 2 or not len(columns.linear):
         return ()
     two = np.sort(np.argsort(-scores, axis=1, kind="stable")[:, :2], axis=1)
-    pairs, which, counts = np.unique(two, axis=0, return_inverse=True, return_counts=True)
+    pairs, which = np.unique(two, axis=0, return_inverse=True)
+    which = which.ravel()
+    counts = np.bincount(which, weight)
     forms: dict[LinearForm, None] = {}
     for at in np.argsort(-counts, kind="stable")[:_MOST_PAIRS].tolist():
         first, second = pairs[at].tolist()
@@ -149,15 +159,17 @@ def sparse_forms(
         if 1 < used.size <= max_columns:
             forms[LinearForm.of(whole, columns.types)] = None
         elif used.size > max_columns:
-            design = columns.design[which.ravel() == at]
-            for scaled in _sparse_weights(design, weights, max_columns):
+            here = which == at
+            for scaled in _sparse_weights(columns.design[here], weight[here], weights, max_columns):
                 forms[_rounded(scaled, columns)] = None
     return tuple(forms)
 
 
-def _sparse_weights(design: np.ndarray, weights: np.ndarray, most: int) -> list[np.ndarray]:
-    """Weights of standardised columns with few that are not 0."""
-    centred = design - design.mean(axis=0)
+def _sparse_weights(
+    design: np.ndarray, rows: np.ndarray, weights: np.ndarray, most: int
+) -> list[np.ndarray]:
+    """Weights of standardised columns with few that are not 0; ``rows``: what each row weighs."""
+    centred = (design - rows @ design / rows.sum()) * np.sqrt(rows)[:, None]
     target = centred @ weights
     size = np.sqrt((centred**2).sum(axis=0))
     chosen: list[int] = []

@@ -61,12 +61,13 @@ def refitted(
         if not rows.size:
             continue
         score, goal = costs.scores[old, rows], costs.goal[rows]
-        change = _change(model, columns.design[rows], score, goal, loss, l2)
+        weight = costs.weight[rows]
+        change = _change(model, columns.design[rows], score, goal, weight, loss, l2)
         added = raw_map(change, columns)
         new = LinearMap(experts[old].coef + added.coef, experts[old].intercept + added.intercept)
         ends = np.full(rows.size, old, dtype=np.int32)
         now = model.clipped(new.values(table, rows), ends)
-        if row_losses(model, now, goal, loss).sum() < row_losses(model, score, goal, loss).sum():
+        if weight @ (row_losses(model, score, goal, loss) - row_losses(model, now, goal, loss)) > 0:
             origin[len(experts)] = old
             expert_of[leaf] = len(experts)
             experts.append(new)
@@ -82,18 +83,18 @@ def _change(
     design: np.ndarray,
     score: np.ndarray,
     goal: np.ndarray,
+    weight: np.ndarray,
     loss: Loss,
     l2: float,
 ) -> np.ndarray:
     """What is added to an expert's map, shape (n_inputs + 1, n_outputs)."""
-    one = np.ones(len(design))
     if loss != "target" or model.classes is None:
-        return leaf_map(design, goal - score, one, l2, l2)
+        return leaf_map(design, goal - score, weight, l2, l2)
     n_outputs = score.shape[1]
     two = n_outputs == 2  # the second score less the first is what counts
-    ones = np.column_stack([design, one])
+    ones = np.column_stack([design, np.ones(len(design))])
     given = score[:, 1:] - score[:, :1] if two else score
-    found = logistic_map(ones, goal, one, given, np.full(ones.shape[1], l2))
+    found = logistic_map(ones, goal, weight, given, np.full(ones.shape[1], l2))
     if not two:
         return found
     return np.column_stack([np.zeros(ones.shape[1]), found[:, 0]])

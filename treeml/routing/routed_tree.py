@@ -35,8 +35,10 @@ class RoutedTree(RoutedAnswers):
         - ``best_cost``, ``best_single_cost``: mean loss of the best of the teacher's experts in
           every row, and of the best one alone;
         - ``n_refitted``: leaves with a map that was fitted anew;
-        - ``grid_cost``, ``lower_bound``, ``gap``, ``status``: of the search over the grid, for
-          ``kind="oblique_exact"`` None, None, 0 and "optimal";
+        - ``grid_cost``, ``lower_bound``, ``gap``: of the search over the grid, for
+          ``kind="oblique_exact"`` None, None and 0;
+        - ``status``: "optimal", or what ended the search or the moves after it before their end:
+          "time_limit" or "interrupted";
         - ``certificate``: what is proven, in words.
     """
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+from collections.abc import Iterator
 
 import numpy as np
 
-from treeml._core.control import Control
+from treeml._core.control import Control, Status
 from treeml.binarize.dataset import BinaryDataset
 from treeml.search.cost_growth import (
     CostNode,
@@ -44,6 +44,8 @@ class CutSearch:
         Largest depth of the search over the grid.
     rounding : float
         The most that rounding costs to whole numbers changes the cost of a tree there.
+    status : {"optimal", "time_limit", "interrupted"}
+        What ended growth, search or moves before their end; "optimal": nothing did.
     """
 
     root: CostNode
@@ -53,6 +55,7 @@ class CutSearch:
     all_cuts: bool
     depth: int
     rounding: float
+    status: Status = "optimal"
 
 
 def cheapest_tree(
@@ -62,7 +65,6 @@ def cheapest_tree(
     *,
     max_depth: int,
     max_cuts: int,
-    control: Control | None = None,
 ) -> CutSearch:
     """Trees grown in several ways and the optimum over a grid, all improved: the cheapest.
 
@@ -82,15 +84,25 @@ def cheapest_tree(
         Of the search over the grid.
     max_cuts : int
         Most quantiles of a column.
-    control : Control, default=None
+
+    Notes
+    -----
+    Once the clock of the rows is over, or after Ctrl-C, nothing further is begun: the cheapest
+    tree so far is kept, a single leaf if need be.
     """
-    begin, control = time.perf_counter(), control or Control()
-    trees = []
-    for tree in _starts(rows, labels, max_leaf_nodes):
-        trees += [tree, improved(simplified(tree, rows), rows, max_leaf_nodes)]
+    trees, clock = [CostNode()], rows.clock
+    try:
+        for tree in _starts(rows, labels, max_leaf_nodes):
+            trees += [tree, improved(simplified(tree, rows), rows, max_leaf_nodes)]
+    except KeyboardInterrupt as error:
+        clock.interrupt(error)
     cuts = _cuts(rows, trees, max_cuts)
     depth = min(max_depth, max_leaf_nodes - 1)
-    result, rounding, tree = _grid_optimum(rows, cuts, max_leaf_nodes, depth, control.after(begin))
+    result, rounding, tree = _grid_optimum(rows, cuts, max_leaf_nodes, depth, clock.left)
+    if result.status == "interrupted":
+        clock.status = "interrupted"
+    elif result.status != "optimal" and clock.status == "interrupted":
+        result = dataclasses.replace(result, status="interrupted")
     trees += [tree, improved(simplified(tree, rows), rows, max_leaf_nodes)]
     trees = [simplified(tree, rows) for tree in trees]
     costs = [(tree_cost(tree, rows), tree.n_leaves) for tree in trees]
@@ -98,27 +110,28 @@ def cheapest_tree(
     n_cuts = sum(len(c) for c in cuts)
     ascending = np.sort(rows.values, axis=1)
     whole = n_cuts == int((ascending[:, :-1] < ascending[:, 1:]).sum())
-    return CutSearch(trees[best], costs[best][0], result, n_cuts, whole, depth, rounding)
+    status = result.status if result.status != "optimal" else clock.status
+    return CutSearch(trees[best], costs[best][0], result, n_cuts, whole, depth, rounding, status)
 
 
-def _starts(rows: CostRows, labels: list[np.ndarray], max_leaf_nodes: int) -> list[CostNode]:
+def _starts(rows: CostRows, labels: list[np.ndarray], max_leaf_nodes: int) -> Iterator[CostNode]:
     """Trees grown by costs, labels, weighted labels and the squared error of costs."""
-    costs = rows.costs
+    costs, weight = rows.costs, rows.weight[:, None]
     n_actions = costs.shape[1]
-    out = [grow_costs(rows, max_leaf_nodes)]
+    yield grow_costs(rows, max_leaf_nodes)
     if n_actions == 1:
-        return out
+        return
     two = np.partition(costs, 1, axis=1)
     regret = two[:, 1] - two[:, 0]
     for k, label in enumerate(labels):
         if any(np.array_equal(label, earlier) for earlier in labels[:k]):
             continue
         hot = np.eye(n_actions)[label]
-        for classes in (hot, hot * regret[:, None]):
-            out.append(grow_costs(rows, max_leaf_nodes, classes, class_impurity))
-    centred = costs - costs.mean(axis=0)
-    numbers = np.column_stack([centred, np.ones(rows.n_rows)])
-    return [*out, grow_costs(rows, max_leaf_nodes, numbers, square_impurity)]
+        for classes in (hot * weight, hot * regret[:, None]):
+            yield grow_costs(rows, max_leaf_nodes, classes, class_impurity)
+    centred = costs - weight * (costs.sum(axis=0) / rows.total)
+    numbers = np.column_stack([centred, weight])
+    yield grow_costs(rows, max_leaf_nodes, numbers, square_impurity)
 
 
 def _cuts(rows: CostRows, trees: list[CostNode], most: int) -> list[np.ndarray]:
@@ -132,8 +145,9 @@ def _cuts(rows: CostRows, trees: list[CostNode], most: int) -> list[np.ndarray]:
         ascending = values[order]
         places = np.flatnonzero(ascending[:-1] < ascending[1:])
         if len(places) > most:
-            wanted = np.arange(1, most + 1) * (rows.n_rows / (most + 1)) - 1
-            places = places[np.minimum(np.searchsorted(places, wanted), len(places) - 1)]
+            wanted = np.arange(1, most + 1) * (rows.total / (most + 1))
+            below = np.cumsum(rows.weight[order])[places]
+            places = places[np.minimum(np.searchsorted(below, wanted), len(places) - 1)]
         out.append(np.union1d(ascending[places], sorted(known)))
     return out
 
@@ -154,9 +168,10 @@ def _grid_optimum(
         dataset,
         cost_sums(dataset, grid.values),
         scale=grid.scale,
-        total=float(rows.n_rows),
+        total=rows.total,
         max_depth=depth,
         max_leaf_nodes=max_leaf_nodes,
+        min_samples_leaf=rows.min_samples_leaf,
         control=control,
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from treeml.search.growth_clock import GrowthClock
+
 __all__ = [
     "CostNode",
     "CostRows",
@@ -81,21 +83,36 @@ class CostRows:
     values : ndarray of float64, shape (n_splits, n_rows)
         What questions compare; infinite where missing.
     costs : ndarray of float64, shape (n_rows, n_actions)
-        Finite and not negative.
-    over : callable, default: never
-        Whether time is over.
+        Finite and not negative; times the weight of the row.
+    given_weight : ndarray of float64, shape (n_rows,), default=None
+        Positive; None: 1 each.
+    min_samples_leaf : int, default=1
+        Fewest rows of a leaf.
+    clock : GrowthClock, default: without limits
     order : ndarray of int, shape (n_splits, n_rows)
         The rows in ascending order of each split column.
     """
 
     values: np.ndarray
     costs: np.ndarray
-    over: Callable[[], bool] = lambda: False
+    given_weight: np.ndarray | None = None
+    min_samples_leaf: int = 1
+    clock: GrowthClock = dataclasses.field(default_factory=GrowthClock)
     order: np.ndarray = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         order = np.argsort(self.values, axis=1, kind="stable")
         object.__setattr__(self, "order", order)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Of every row, shape (n_rows,)."""
+        return np.ones(self.n_rows) if self.given_weight is None else self.given_weight
+
+    @property
+    def total(self) -> float:
+        """Weight of all rows."""
+        return float(self.weight.sum())
 
     @property
     def n_rows(self) -> int:
@@ -123,15 +140,20 @@ class CostRows:
     def ascending(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """For every split column that varies over some rows: these in order, and where cuts are.
 
-        A cut at position t has rows up to t on the yes side.
+        A cut at position t has rows up to t on the yes side; either side has enough for a leaf.
+        Once time is over no further column comes.
         """
+        least = self.min_samples_leaf
         inside = np.zeros(self.n_rows, dtype=bool)
         inside[rows] = True
         for split in range(len(self.values)):
+            if self.clock.over():
+                return
             order = self.order[split]
             order = order[inside[order]]
             values = self.values[split, order]
             cuts = np.flatnonzero(values[:-1] < values[1:])
+            cuts = cuts[(cuts >= least - 1) & (cuts < len(order) - least)]
             if cuts.size:
                 yield split, order, cuts
 
@@ -197,21 +219,24 @@ def grow_costs(
         if found is not None and found[0] > least:
             heapq.heappush(heap, (-found[0], next(ticket), leaf, at, *found[1:]))
 
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node.split >= 0:
-            stack.extend(node.sides)
-        else:
-            offer(node, members[id(node)])
-    n_leaves = root.n_leaves
-    while heap and n_leaves < max_leaf_nodes and not rows.over():
-        _, _, leaf, at, leaf.split, leaf.cut = heapq.heappop(heap)
-        leaf.yes, leaf.no = CostNode(), CostNode()
-        yes = rows.values[leaf.split, at] <= leaf.cut
-        n_leaves += 1
-        offer(leaf.yes, at[yes])
-        offer(leaf.no, at[~yes])
+    stack, n_leaves = [root], root.n_leaves
+    try:
+        while stack:
+            node = stack.pop()
+            if node.split >= 0:
+                stack.extend(node.sides)
+            else:
+                offer(node, members[id(node)])
+        while heap and n_leaves < max_leaf_nodes and not rows.clock.over():
+            _, _, leaf, at, split, cut = heapq.heappop(heap)
+            leaf.yes, leaf.no, leaf.cut = CostNode(), CostNode(), cut
+            leaf.split = split  # last: whenever Ctrl-C comes, this is a tree
+            yes = rows.values[split, at] <= cut
+            n_leaves += 1
+            offer(leaf.yes, at[yes])
+            offer(leaf.no, at[~yes])
+    except KeyboardInterrupt as error:
+        rows.clock.interrupt(error)
     tree_cost(root, rows)
     return root
 
@@ -231,21 +256,22 @@ def improved(root: CostNode, rows: CostRows, max_leaf_nodes: int) -> CostNode:
     """
     best = root.copy()
     cost = tree_cost(best, rows)
-    for _ in range(_SWEEPS):
-        tree = best.copy()
-        for node in list(tree.inner()):
-            if rows.over():
+    try:
+        for _ in range(_SWEEPS):
+            tree = best.copy()
+            for node in list(tree.inner()):
+                _ask_anew(tree, node, rows)
+            tree = simplified(tree, rows)
+            if tree.n_leaves < max_leaf_nodes:
+                tree = simplified(grow_costs(rows, max_leaf_nodes, root=tree), rows)
+            found = tree_cost(tree, rows)
+            if found < cost or (found == cost and tree.n_leaves < best.n_leaves):
+                best = tree
+            if found >= cost - rows.step or rows.clock.over():
                 break
-            _ask_anew(tree, node, rows)
-        tree = simplified(tree, rows)
-        if tree.n_leaves < max_leaf_nodes:
-            tree = simplified(grow_costs(rows, max_leaf_nodes, root=tree), rows)
-        found = tree_cost(tree, rows)
-        if found < cost or (found == cost and tree.n_leaves < best.n_leaves):
-            best = tree
-        if found >= cost - rows.step or rows.over():
-            break
-        cost = found
+            cost = found
+    except KeyboardInterrupt as error:
+        rows.clock.interrupt(error)
     return best
 
 
@@ -297,11 +323,11 @@ def _ask_anew(tree: CostNode, node: CostNode, rows: CostRows) -> None:
     for split, order, cuts in rows.ascending(at):
         for exchanged in (False, True) if inner else (False,):
             first, second = leaves[::-1] if exchanged else leaves
-            below = _costs_up_to(order, first, rows.costs)[cuts]
-            above = _costs_up_to(order[::-1], second, rows.costs)[::-1][cuts + 1]
+            below = _costs_up_to(order, first, rows)[cuts]
+            above = _costs_up_to(order[::-1], second, rows)[::-1][cuts + 1]
             where = int((below + above).argmin())
             cost = float(below[where] + above[where])
-            if best is None or cost < best[0]:
+            if cost < np.inf and (best is None or cost < best[0]):
                 cut = float(rows.values[split, order[cuts[where]]])
                 best = cost, split, cut, exchanged
     now = sum(
@@ -340,11 +366,17 @@ def _leaf_numbers(side: CostNode, at: np.ndarray, rows: CostRows) -> np.ndarray:
     return out
 
 
-def _costs_up_to(order: np.ndarray, leaf: np.ndarray, costs: np.ndarray) -> np.ndarray:
-    """Cost of the first rows of an order, for each number of them, shape (n_ordered,)."""
-    where, change = leaf[order], np.empty(len(order))
+def _costs_up_to(order: np.ndarray, leaf: np.ndarray, rows: CostRows) -> np.ndarray:
+    """Cost of the first rows of an order, for each number of them, shape (n_ordered,).
+
+    Infinite where some leaf has fewer rows than allowed, but not none: that one goes.
+    """
+    where, change, least = leaf[order], np.empty(len(order)), rows.min_samples_leaf
+    few = np.zeros(len(order), dtype=bool)
     for number in range(int(where.max()) + 1):
         here = np.flatnonzero(where == number)
-        least = np.cumsum(costs[order[here]], axis=0).min(axis=1)
-        change[here] = np.diff(least, prepend=0.0)
-    return np.cumsum(change)
+        cheapest = np.cumsum(rows.costs[order[here]], axis=0).min(axis=1)
+        change[here] = np.diff(cheapest, prepend=0.0)
+        if least > 1 and here.size:
+            few[here[0] : here[least - 1] if here.size >= least else len(order)] = True
+    return np.where(few, np.inf, np.cumsum(change))
