@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from treeml._core.params import Interval, StrOptions, validate_params
-from treeml._core.validation import check_numbers, check_target
+from treeml._core.validation import check_numbers, check_squares, check_target
 from treeml.binarize.leaf_columns import LeafColumns
 from treeml.estimators.base import class_weight_array
 from treeml.estimators.linear_tree_base import COMMON, LinearTreeBase, Read
@@ -23,7 +23,7 @@ __all__ = ["LinearTreeClassifier", "LinearTreeRegressor"]
 class LinearTreeRegressor(RegressorMixin, LinearTreeBase):
     """A small tree whose leaves are linear models.
 
-    The linear model of all rows (ridge, by generalised cross-validation) comes first; each leaf
+    The linear model of all rows (ridge, by leaving rows out) comes first; each leaf
     may differ from it, at a price for every coefficient, so that few rows stay with the common
     model. A tree grows best first, on the cost that its leaves have once they are fitted; after
     every split all questions are chosen anew at the resolution of the rows. By default
@@ -40,7 +40,7 @@ class LinearTreeRegressor(RegressorMixin, LinearTreeBase):
     Parameters
     ----------
     max_leaf_nodes : int or "cv", default="cv"
-        Most leaves; "cv": chosen from 1 to 8.
+        Most leaves, fewer where rows are few; "cv": chosen from 1 to 8.
     max_depth : int or None, default=None
         Largest depth; the root has depth 0. With ``solver="exact"`` at most 3; None is 2.
     l2 : float or "cv", default="cv"
@@ -162,7 +162,7 @@ class LinearTreeRegressor(RegressorMixin, LinearTreeBase):
         """
         validate_params(self)
         table, kept, weights = self._rows(X, sample_weight)
-        values = check_numbers(y, table.n_rows if kept is None else len(kept))
+        values = check_squares(check_numbers(y, table.n_rows if kept is None else len(kept)))
         values = values if kept is None else values[kept]
         self._clip_margin = self.clip_margin
         columns = LeafColumns.fit(table, weights)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from treeml.search.logistic_map import class_proba, log_loss_of, logistic_map
-from treeml.search.ridge import leaf_map, ridge_by_gcv
+from treeml.search.ridge import leaf_map, ridge_by_loo
 
 __all__ = ["LeafTask", "LogLoss", "SquaredError", "add_map"]
 
@@ -91,7 +91,7 @@ class SquaredError:
         return self
 
     def root(self, design: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return ridge_by_gcv(design, self.target[rows, None], self.weight[rows]).coef
+        return ridge_by_loo(design, self.target[rows, None], self.weight[rows]).coef
 
     def working(self, score: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.target[rows, None] - score, self.weight[rows]

@@ -1,4 +1,4 @@
-"""Ridge regression by generalised cross-validation: the linear model that local ones start from."""
+"""Ridge regression by leaving rows out: the linear model that local ones start from."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import dataclasses
 
 import numpy as np
 
-__all__ = ["RidgeFit", "leaf_map", "ridge_by_gcv"]
+__all__ = ["RidgeFit", "leaf_map", "ridge_by_loo"]
 
 _PENALTIES = 10.0 ** np.arange(-3, 6.5, 0.5)
+_LEAST_LEFT = 1e-9  # of a row's own share in its fit, where it is all but fitted exactly
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +32,13 @@ class RidgeFit:
         return design @ self.coef[:-1] + self.coef[-1]
 
 
-def ridge_by_gcv(design: np.ndarray, target: np.ndarray, weight: np.ndarray) -> RidgeFit:
-    """The ridge fit whose penalty has the least generalised cross-validation score.
+def ridge_by_loo(design: np.ndarray, target: np.ndarray, weight: np.ndarray) -> RidgeFit:
+    """The ridge fit whose penalty has the least squared error when rows are left out one by one.
 
-    A penalty is 10 to some power from -3 to 6, in units of row weight. A weight counts as so many
-    rows.
+    A penalty is 10 to some power from -3 to 6, in units of row weight; of equals the greatest. A
+    weight counts as so many rows: what is left out is one of them, or all of a row that weighs
+    less than 1. Unlike generalised cross-validation this sees that rows with unusual values pull
+    the fit to themselves.
 
     Parameters
     ----------
@@ -46,24 +49,22 @@ def ridge_by_gcv(design: np.ndarray, target: np.ndarray, weight: np.ndarray) -> 
 
     References
     ----------
-    G. Golub, M. Heath, G. Wahba, "Generalized cross-validation as a method for choosing a good
-    ridge parameter", Technometrics 21 (1979), equation 1.4.
+    D. Allen, "The relationship between variable selection and data augmentation and a method for
+    prediction", Technometrics 16 (1974), section 4: the fit without a row from its leverage.
     """
-    total = weight.sum()
+    total, one = weight.sum(), np.minimum(weight, 1.0)
     center, mean = weight @ design / total, weight @ target / total
     x, y = design - center, target - mean
     values, vectors = np.linalg.eigh((x * weight[:, None]).T @ x)
     values = np.maximum(values, 0.0)
-    cross = vectors.T @ ((x * weight[:, None]).T @ y)
-    square = float((weight[:, None] * y**2).sum())
+    turned = x @ vectors
+    cross = turned.T @ (y * weight[:, None])
     best = (np.inf, _PENALTIES[-1])
     for l2 in _PENALTIES[::-1]:
-        shrunk = values + l2
-        explained = (cross**2 * ((values + 2 * l2) / shrunk**2)[:, None]).sum()
-        left = total - 1 - (values / shrunk).sum()
-        if left <= 0.5:
-            continue
-        score = max(square - float(explained), 0.0) / left**2
+        left = 1.0 - one * (1.0 / total + turned**2 @ (1.0 / (values + l2)))
+        error = y - turned @ (cross / (values + l2)[:, None])
+        without = (error / np.maximum(left, _LEAST_LEFT)[:, None]) ** 2
+        score = float(weight @ without.sum(axis=1))
         if score < best[0] * (1 - 1e-12):
             best = (score, l2)
     slope = vectors @ (cross / (values + best[1])[:, None])
@@ -75,7 +76,7 @@ def leaf_map(
 ) -> np.ndarray:
     """Coefficients of the ridge fit of a leaf, the constant last; shape (n_inputs + 1, n_targets).
 
-    Unlike `ridge_by_gcv` the constant is penalised too. Dependent columns share what they explain.
+    Unlike `ridge_by_loo` the constant is penalised too. Dependent columns share what they explain.
     """
     rows = np.column_stack([design, np.ones(len(design))])
     gram = (rows * weight[:, None]).T @ rows
