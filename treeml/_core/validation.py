@@ -29,11 +29,14 @@ __all__ = [
     "as_table",
     "check_monotonic",
     "check_numbers",
+    "check_squares",
     "check_target",
     "check_weights",
     "conform",
     "estimator_table",
 ]
+
+_MOST_SQUARED = 1e150  # the squares of as many numbers as fit into memory add up to a float
 
 
 def as_table(
@@ -215,6 +218,23 @@ def check_numbers(y: Any, n_rows: int) -> np.ndarray:
     if bad.size:
         what = "NaN" if np.isnan(numbers[bad]).any() else "infinity"
         raise ValueError(f"Input y contains {what}. See {_rows(bad)}; leave these rows out")
+    return numbers
+
+
+def check_squares(numbers: np.ndarray) -> np.ndarray:
+    """Numbers whose squares can be added up.
+
+    Raises
+    ------
+    ValueError
+        Naming the row of the greatest where they cannot.
+    """
+    row = int(np.abs(numbers).argmax())
+    if abs(float(numbers[row])) > _MOST_SQUARED:
+        raise ValueError(
+            f"the target y, row {row}: {numbers[row]} is too large for squared errors; divide the "
+            "target by a number"
+        )
     return numbers
 
 

@@ -207,10 +207,11 @@ class LeafColumns:
 def _spread(cells: np.ndarray, weight: np.ndarray) -> tuple[float, float] | None:
     """Weighted mean and standard deviation; None where the values do not vary."""
     total = weight.sum()
-    mean = float(weight @ cells / total)
-    scale = float(np.sqrt(weight @ (cells - mean) ** 2 / total))
-    size = float(np.abs(cells).max())
-    return (mean, scale) if scale > _SMALLEST_SPREAD * size and np.isfinite(scale) else None
+    size = float(np.abs(cells).max()) or 1.0
+    parts = cells / size  # squares of large numbers would overflow
+    mean = float(weight @ parts / total)
+    scale = float(np.sqrt(weight @ (parts - mean) ** 2 / total))
+    return (mean * size, scale * size) if scale > _SMALLEST_SPREAD else None
 
 
 def _level_splits(

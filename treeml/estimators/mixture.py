@@ -6,10 +6,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from treeml._core.params import validate_params
-from treeml._core.validation import check_numbers, check_target, check_weights
+from treeml._core.validation import check_numbers, check_squares, check_target, check_weights
 from treeml.binarize.leaf_columns import LeafColumns
 from treeml.estimators.mixture_base import COMMON, SMOSEBase
 from treeml.routing.mixture import Mixture
@@ -27,8 +26,11 @@ class SMOSERegressor(RegressorMixin, SMOSEBase):
     smallest whose error is within a standard error of the least, or 1, a ridge regression, which
     gives way only to a gain of two standard errors.
 
-    Columns are numbers without missing values. Constant columns have no coefficient in router or
-    experts; with none but constant columns there is one expert, a constant.
+    Columns are numbers without missing values: one at fit or at predict is refused with its column
+    and row. Constant columns have no coefficient in router or experts; with none but constant
+    columns there is one expert, a constant. Collinear columns share their coefficients, and an
+    expert may answer for fewer rows than there are columns, since differences from the linear
+    model of all rows are penalised. More experts than different rows are refused.
 
     Parameters
     ----------
@@ -135,11 +137,12 @@ class SMOSERegressor(RegressorMixin, SMOSEBase):
         Raises
         ------
         ValueError
-            For values, a target or weights that cannot be used, or more experts than rows.
+            For values, a target or weights that cannot be used, naming column and row, or more
+            experts than different rows.
         """
         validate_params(self)
-        matrix: Any = validate_data(self, X, dtype=np.float64)
-        values = check_numbers(y, len(matrix))
+        matrix = self._matrix(X, reset=True)
+        values = check_squares(check_numbers(y, len(matrix)))
         weights = check_weights(sample_weight, len(matrix))
         weights = np.ones(len(matrix)) if weights is None else weights
         kept = weights > 0
@@ -229,10 +232,11 @@ class SMOSEClassifier(ClassifierMixin, SMOSEBase):
         Raises
         ------
         ValueError
-            For values, a target or weights that cannot be used, or more experts than rows.
+            For values, a target or weights that cannot be used, naming column and row, or more
+            experts than different rows.
         """
         validate_params(self)
-        matrix: Any = validate_data(self, X, dtype=np.float64)
+        matrix = self._matrix(X, reset=True)
         self.classes_, codes = check_target(y, len(matrix))
         weights = check_weights(sample_weight, len(matrix))
         weights = np.ones(len(matrix)) if weights is None else weights

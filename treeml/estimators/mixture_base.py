@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from treeml._core.control import Control, warn_of_stop
 from treeml._core.params import Interval, StrOptions
-from treeml._core.table import Column, ColumnType, Table
+from treeml._core.table import Column, ColumnType, Table, TableError
+from treeml._core.validation import as_table
 from treeml.binarize.leaf_columns import LeafColumns
 from treeml.estimators.routed import RoutedBase
 from treeml.ir import LinearMap, LinearRouter, RoutedModel
@@ -115,13 +116,34 @@ class SMOSEBase(RoutedBase):
         return self.model_
 
     def _table(self, X: Any) -> Table:
-        model = self._fitted_model()
-        matrix: Any = validate_data(self, X, dtype=np.float64, reset=False)
-        return _table_of(matrix, model.columns)
+        return _table_of(self._matrix(X, reset=False), self._fitted_model().columns)
+
+    def _matrix(self, X: Any, *, reset: bool) -> np.ndarray:
+        """The columns as numbers, shape (n_rows, n_columns)."""
+        if not reset:
+            check_is_fitted(self, "model_")
+        try:
+            found: Any = validate_data(
+                self, X, dtype=np.float64, reset=reset, ensure_all_finite=False
+            )
+        except ValueError as error:
+            raise _no_number(X, error) from error
+        bad = np.argwhere(~np.isfinite(found))
+        if bad.size:
+            row, at = bad[0].tolist()
+            what = "NaN" if np.isnan(found[row, at]) else "infinity"
+            raise TableError(
+                f"Input X contains {what}: column {self._names(found)[at]!r}, row {row}; experts "
+                "and router multiply it: fill it in, or leave the row out"
+            )
+        return found
+
+    def _names(self, matrix: np.ndarray) -> list[str]:
+        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(matrix.shape[1])])
+        return [str(name) for name in names]
 
     def _columns(self, matrix: np.ndarray, weights: np.ndarray) -> LeafColumns:
-        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(matrix.shape[1])])
-        types = tuple(ColumnType(str(name), "number") for name in names)
+        types = tuple(ColumnType(name, "number") for name in self._names(matrix))
         return LeafColumns.fit(_table_of(matrix, types), weights)
 
     def _settings(self) -> MixtureSettings:
@@ -180,6 +202,17 @@ class SMOSEBase(RoutedBase):
         router = LinearRouter(columns.types, raw_map(gate, columns))
         experts = tuple(raw_map(coef, columns) for coef in found.experts)
         self.model_ = RoutedModel(columns.types, router, experts, link, classes)
+
+
+def _no_number(X: Any, error: ValueError) -> ValueError:
+    """The error, naming the column where one holds no numbers."""
+    if not str(error).startswith("could not convert"):
+        return error
+    column = next(c for c in as_table(X).columns if c.values.dtype == object)
+    return TableError(
+        f"column {column.type.name!r} holds no numbers, which experts and router multiply "
+        f"({error}): encode it, or use trees with linear leaves, which ask about categories"
+    )
 
 
 def _table_of(matrix: np.ndarray, types: tuple[ColumnType, ...]) -> Table:

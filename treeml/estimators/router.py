@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from treeml._core.params import StrOptions, validate_params
-from treeml._core.validation import check_weights
+from treeml._core.validation import as_table, check_weights
 from treeml.binarize import Binarizer
 from treeml.estimators.action_base import ActionTreeBase
 from treeml.estimators.callbacks import CallbackSupportMixin, FitTask, with_callbacks
@@ -216,7 +217,7 @@ class RouterTree(CallbackSupportMixin, ActionTreeBase):
             if predictions is not None:
                 answers.append((k, np.asarray(predictions[k])))
             elif hasattr(experts[k], "predict"):
-                answers.append((k, np.asarray(experts[k].predict(X))))
+                answers.append((k, _answer(str(names[k]), experts[k], X, None)))
             else:
                 raise ValueError(
                     f"expert {names[k]!r} is an array of predictions, not a model; give predict "
@@ -274,7 +275,7 @@ class RouterTree(CallbackSupportMixin, ActionTreeBase):
             loss = "misclassification" if classify else "squared_error"
         columns = []
         for name, expert in zip(names.tolist(), experts, strict=True):
-            answer = _answer(expert, X, loss)
+            answer = _answer(name, expert, X, loss)
             given = y
             if loss in ("squared_error", "absolute_error"):
                 try:
@@ -294,16 +295,34 @@ class RouterTree(CallbackSupportMixin, ActionTreeBase):
                 )
             bad = np.flatnonzero(~np.isfinite(values))
             if bad.size:
-                raise ValueError(f"expert {name!r}, row {bad[0]}: the loss is {values[bad[0]]}")
+                raise ValueError(
+                    f"expert {name!r}, row {bad[0]}: the loss is {values[bad[0]]}, the target "
+                    f"{y[bad[0]]}; leave the row out, or the expert"
+                )
             columns.append(values)
         return np.stack(columns, axis=1)
 
 
-def _answer(expert: Any, X: Any, loss: Any) -> np.ndarray:
+def _answer(name: str, expert: Any, X: Any, loss: Any) -> np.ndarray:
     """Predictions of an expert, probabilities for the log loss."""
-    if loss == "log_loss" and hasattr(expert, "predict_proba"):
-        return np.asarray(expert.predict_proba(X))
-    return np.asarray(expert.predict(X) if hasattr(expert, "predict") else expert)
+    if not hasattr(expert, "predict"):
+        return np.asarray(expert)
+    try:
+        if loss == "log_loss" and hasattr(expert, "predict_proba"):
+            return np.asarray(expert.predict_proba(X))
+        return np.asarray(expert.predict(X))
+    except NotFittedError:
+        raise
+    except ValueError as error:
+        for column in as_table(X).columns:
+            missing = np.flatnonzero(column.missing)
+            if missing.size:
+                raise ValueError(
+                    f"expert {name!r} does not take these rows; the first missing value is in "
+                    f"column {column.type.name!r}, row {missing[0]}: fill such values in, leave "
+                    f"the rows out, or give an expert that takes them ({error})"
+                ) from error
+        raise
 
 
 def _row_losses(loss: Any, y: np.ndarray, answer: np.ndarray, expert: Any, name: str) -> Any:
