@@ -48,7 +48,7 @@ def test_regimes_that_one_split_does_not_show_are_found():
     assert model.n_leaves_ == 4
     assert model.score(X[400:], y[400:]) > 0.98
     greedy = LinearTreeRegressor(solver="greedy", max_leaf_nodes=4).fit(X[:400], y[:400])
-    assert greedy.score(X[400:], y[400:]) < 0.9
+    assert greedy.score(X[400:], y[400:]) < model.score(X[400:], y[400:]) - 0.03
 
 
 def test_one_leaf_is_the_linear_model_and_is_chosen_for_linear_data():

@@ -27,7 +27,7 @@ from treeml.search.linear_leaves import (
     LeafSettings,
     SizeScores,
     fit_linear_leaves,
-    folds_of,
+    repeated_folds,
     size_scores,
 )
 from treeml.search.linear_tree import LinearGrowth
@@ -203,10 +203,10 @@ class LinearTreeBase(RoutedBase):
         begin = time.perf_counter()
         columns, task = read
         most = self._most_leaves()
-        fold = folds_of(columns, task)
-        if fold.max() > 0:
-            task = task.tuned(columns.design, fold)
-        size, l2, self.cv_scores_ = self._chosen(columns, task, fold, most, control)
+        folds = repeated_folds(columns, task)
+        if folds.max() > 0:
+            task = task.tuned(columns.design, folds[0])
+        size, l2, self.cv_scores_ = self._chosen(columns, task, folds, most, control)
         settings = self._settings(size)
         rows = np.arange(len(task.weight))
         grown = fit_linear_leaves(columns, task, rows, l2, settings, control.after(begin))
@@ -238,7 +238,7 @@ class LinearTreeBase(RoutedBase):
         self,
         columns: LeafColumns,
         task: LeafTask,
-        fold: np.ndarray,
+        folds: np.ndarray,
         most: int,
         control: Control,
     ) -> tuple[int, float, SizeScores | None]:
@@ -247,11 +247,11 @@ class LinearTreeBase(RoutedBase):
             tuple(self._curvature * l2 for l2 in PENALTIES) if self.l2 == "cv" else (self.l2,)
         )
         open_size = self.max_leaf_nodes == "cv" and most > 1
-        if fold.max() == 0:
+        if folds.max() == 0:
             return 1 if open_size else most, penalties[-1], None
         if not open_size and len(penalties) == 1:
             return most, penalties[0], None
-        scores = size_scores(columns, task, fold, penalties, self._settings(most), control)
+        scores = size_scores(columns, task, folds, penalties, self._settings(most), control)
         if scores.n_folds < 2:
             return 1 if open_size else most, penalties[-1], scores
         size, l2 = scores.one_standard_error() if open_size else scores.of_size(most)

@@ -105,7 +105,7 @@ def choose_mixture(
     quick = dataclasses.replace(settings, n_restarts=0, n_iterations=rounds)
     n_folds = int(fold.max()) + 1
     losses = np.full((len(penalties), max(sizes), len(fold)), np.inf)
-    scores = SizeScores(tuple(penalties), losses, task.weight, fold)
+    scores = SizeScores(tuple(penalties), losses[None], task.weight, fold[None])
     middle = (len(penalties) - 1) // 2
 
     def measure(p: int, size: int) -> None:
@@ -126,7 +126,9 @@ def choose_mixture(
             break
     size = sizes[0]
     if len(sizes) > 1:
-        alone = dataclasses.replace(scores, penalties=(penalties[middle],), losses=losses[[middle]])
+        alone = dataclasses.replace(
+            scores, penalties=(penalties[middle],), losses=losses[None, [middle]]
+        )
         size = alone.one_standard_error()[0]
     for p in range(len(penalties)):
         if p != middle and size > 1 and control.after(begin).time_limit != 0:

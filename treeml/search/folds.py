@@ -8,7 +8,7 @@ __all__ = ["equal_row_folds", "row_hash"]
 
 
 def equal_row_folds(
-    columns: np.ndarray, n_folds: int, strata: np.ndarray | None = None
+    columns: np.ndarray, n_folds: int, strata: np.ndarray | None = None, deal: int = 0
 ) -> np.ndarray:
     """Fold of every row, shape (n_rows,); equal rows share one, so that weights equal repeats.
 
@@ -22,7 +22,11 @@ def equal_row_folds(
     n_folds : int
     strata : ndarray of int, shape (n_rows,), default=None
         Class of each row.
+    deal : int, default=0
+        Another number, other folds.
     """
+    if deal:
+        columns = np.vstack([columns, np.full(columns.shape[1], float(deal))])
     key = row_hash(columns)
     out = np.zeros(len(key), dtype=np.intp)
     start = 0

@@ -31,6 +31,7 @@ __all__ = [
     "SizeScores",
     "fit_linear_leaves",
     "folds_of",
+    "repeated_folds",
     "size_scores",
 ]
 
@@ -39,7 +40,8 @@ PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 those of the log loss, whose curvature is a quarter, are a quarter of these."""
 
 _LINEAR_ERRORS = 2.0  # standard errors that a tree must gain over the linear model
-FEW_ROWS = 1500  # up to so many distinct rows five folds, three above
+FEW_ROWS = 1500  # up to so many distinct rows five folds dealt three times, above three dealt once
+_DEALS = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -208,12 +210,13 @@ class SizeScores:
     Parameters
     ----------
     penalties : tuple of float
-    losses : ndarray of float64, shape (n_penalties, n_sizes, n_rows)
+    losses : ndarray of float64, shape (n_deals, n_penalties, n_sizes, n_rows)
         Of every row by a model that has not seen it: trees with 1, 2, ... leaves; where growth
         ended earlier, the largest tree. Infinite where a size or penalty was not tried.
     weight : ndarray of float64, shape (n_rows,)
-    fold : ndarray of int, shape (n_rows,)
-        -1 where the row's fold was not completed.
+    fold : ndarray of int, shape (n_deals, n_rows)
+        Of every row, in each of the ways in which rows were dealt to folds; -1 where the row's
+        fold was not completed, as may be in a single deal only.
     status : {"optimal", "time_limit", "memory_limit", "interrupted"}
         What kept it from completing all folds, if anything did.
     """
@@ -231,12 +234,14 @@ class SizeScores:
 
     @property
     def errors(self) -> np.ndarray:
-        """Mean loss, shape (n_penalties, n_sizes, n_folds)."""
-        parts = []
-        for k in range(self.n_folds):
-            rows = self.fold == k
-            parts.append(self.losses[:, :, rows] @ self.weight[rows] / self.weight[rows].sum())
-        return np.stack(parts, axis=2) if parts else np.empty((*self.losses.shape[:2], 0))
+        """Mean loss, shape (n_penalties, n_sizes, n_deals * n_folds)."""
+        parts = [np.empty((*self.losses.shape[1:3], 0))]
+        for losses, fold in zip(self.losses, self.fold, strict=True):
+            for k in range(self.n_folds):
+                rows = fold == k
+                mean = losses[:, :, rows] @ self.weight[rows] / self.weight[rows].sum()
+                parts.append(mean[:, :, None])
+        return np.concatenate(parts, axis=2)
 
     def of_size(self, size: int) -> tuple[int, float]:
         """A size with its best penalty."""
@@ -248,7 +253,8 @@ class SizeScores:
 
         The standard error is that of the differences fold by fold, which the folds' own difficulty
         does not enter. The linear model gives way only to a gain of two standard errors, those of
-        the folds and those of the rows: the least of many noisy losses is too low.
+        the folds and those of the rows: the least of many noisy losses is too low. A row counts by
+        its mean over the deals, so that what hangs on how rows were dealt averages out.
         """
         best = self.errors.mean(axis=2).min(axis=0)
         size = int(best.argmin()) + 1
@@ -273,19 +279,20 @@ class SizeScores:
         first, second = (
             (self.penalties.index(l2), n - 1) for n, l2 in map(self.of_size, (size, other))
         )
-        by_fold = errors[first] - errors[second]
-        known = self.fold >= 0
-        by_row, weight = (self.losses[first] - self.losses[second])[known], self.weight[known]
+        by_fold = (errors[first] - errors[second]).reshape(len(self.fold), -1)
+        known = (self.fold >= 0).all(axis=0)
+        losses, weight = self.losses[..., known], self.weight[known]
+        by_row = (losses[:, *first] - losses[:, *second]).mean(axis=0)
         total = weight.sum()
         spread = weight @ (by_row - weight @ by_row / total) ** 2 / total
-        fold_error = by_fold.std(ddof=1) / np.sqrt(len(by_fold))
+        fold_error = (by_fold.std(axis=1, ddof=1) / np.sqrt(by_fold.shape[1])).mean()
         return float(by_fold.mean()), float(fold_error), float(np.sqrt(spread / total))
 
 
 def size_scores(
     columns: LeafColumns,
     task: LeafTask,
-    fold: np.ndarray,
+    folds: np.ndarray,
     penalties: Sequence[float],
     settings: LeafSettings,
     control: Control | None = None,
@@ -296,29 +303,49 @@ def size_scores(
     ----------
     columns : LeafColumns
     task : LeafTask
-    fold : ndarray of int, shape (n_rows,)
-        From `folds_of`.
+    folds : ndarray of int, shape (n_deals, n_rows)
+        From `repeated_folds`.
     penalties : sequence of float
     settings : LeafSettings
     control : Control, default=None
-        Its time is that of all fits together; where it ends, so does the cross-validation.
+        Its time is that of all fits together; where it ends, so does the cross-validation. Deals
+        that were not completed are left out, but for the first.
     """
-    control = control or Control()
-    begin, n_folds, most = time.perf_counter(), int(fold.max()) + 1, settings.growth.max_leaf_nodes
-    losses = np.full((len(penalties), most, len(fold)), np.inf)
-    for k in range(n_folds):
-        train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        for p, l2 in enumerate(penalties):
-            for one in _settings_by_size(settings):
-                grown = fit_linear_leaves(columns, task, train, l2, one, control.after(begin))
-                if grown.status != "optimal":
-                    done = np.where(fold < k, fold, -1)
-                    return SizeScores(tuple(penalties), losses, task.weight, done, grown.status)
-                for model in grown.models:
-                    first = min(model.tree.n_leaves, one.growth.max_leaf_nodes)
-                    loss = task.losses(model.score(columns, test), test)
-                    losses[p, first - 1 :, test] = loss[:, None]
-    return SizeScores(tuple(penalties), losses, task.weight, fold)
+    control, begin = control or Control(), time.perf_counter()
+    shape = len(penalties), settings.growth.max_leaf_nodes, folds.shape[1]
+    losses = np.full((len(folds), *shape), np.inf)
+    for deal, fold in enumerate(folds):
+        for k in range(int(fold.max()) + 1):
+            left = control.after(begin)
+            status = _fold_losses(columns, task, fold == k, penalties, settings, left, losses[deal])
+            if status != "optimal":
+                done = folds[:deal] if deal else np.where(fold < k, fold, -1)[None]
+                kept = losses[: len(done)]
+                return SizeScores(tuple(penalties), kept, task.weight, done, status)
+    return SizeScores(tuple(penalties), losses, task.weight, folds)
+
+
+def _fold_losses(
+    columns: LeafColumns,
+    task: LeafTask,
+    tested: np.ndarray,
+    penalties: Sequence[float],
+    settings: LeafSettings,
+    control: Control,
+    out: np.ndarray,
+) -> Status:
+    """Write the losses of the rows of a fold by models of the others; what ended it."""
+    train, test, begin = np.flatnonzero(~tested), np.flatnonzero(tested), time.perf_counter()
+    for p, l2 in enumerate(penalties):
+        for one in _settings_by_size(settings):
+            grown = fit_linear_leaves(columns, task, train, l2, one, control.after(begin))
+            if grown.status != "optimal":
+                return grown.status
+            for model in grown.models:
+                first = min(model.tree.n_leaves, one.growth.max_leaf_nodes)
+                loss = task.losses(model.score(columns, test), test)
+                out[p, first - 1 :, test] = loss[:, None]
+    return "optimal"
 
 
 def _settings_by_size(settings: LeafSettings) -> list[LeafSettings]:
@@ -337,7 +364,18 @@ def _settings_by_size(settings: LeafSettings) -> list[LeafSettings]:
 
 def folds_of(columns: LeafColumns, task: LeafTask) -> np.ndarray:
     """Fold of every row: five folds, three for many distinct rows, fewer where rows are few."""
+    return _dealt(columns, task, 1)[0]
+
+
+def repeated_folds(columns: LeafColumns, task: LeafTask) -> np.ndarray:
+    """Folds of rows dealt several times where distinct rows are few, shape (n_deals, n_rows)."""
+    return _dealt(columns, task, _DEALS)
+
+
+def _dealt(columns: LeafColumns, task: LeafTask, most: int) -> np.ndarray:
     keys = np.vstack([columns.values, task.keys])
     distinct = int(equal_row_folds(keys, keys.shape[1]).max()) + 1
     n_folds = max(1, min(5 if distinct <= FEW_ROWS else 3, distinct))
-    return equal_row_folds(keys, n_folds, task.strata)
+    n_deals = most if n_folds < distinct <= FEW_ROWS else 1
+    deals = [equal_row_folds(keys, n_folds, task.strata, deal) for deal in range(n_deals)]
+    return np.stack(deals)
