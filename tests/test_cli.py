@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from treeml import Binarizer, RashomonSet, SLIMClassifier, cli
+from treeml import Binarizer, LinearTreeRegressor, RashomonSet, SLIMClassifier, cli
 
 
 @pytest.fixture
@@ -127,6 +127,24 @@ def test_rashomon_says_what_a_limit_left(loans, run):
     assert "0 trees" in out
     assert "the search ended there" in out
     assert "note: time_limit=0.0 was reached" in err
+
+
+def test_verify_takes_trees_with_linear_leaves(run, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(size=60), "town": rng.choice(["a", "b", "c"], 60)})
+    frame["price"] = np.where(frame.town == "b", 2.5, -1.0) * frame["size"]
+    table, model = tmp_path / "homes.csv", tmp_path / "model.json"
+    frame.to_csv(table, index=False)
+    frame = pd.read_csv(table)
+    fitted = LinearTreeRegressor(solver="exact", max_leaf_nodes=2, max_cuts=5, l2=1.0)
+    fitted.fit(frame[["size", "town"]], frame.price).save(model)
+    code, out, _ = run("verify", model, table, "--target", "price")
+    assert code == 0
+    assert "is proved again" in out
+    frame.assign(price=frame.price + 1.5 * frame.index).to_csv(table, index=False)
+    code, out, _ = run("verify", model, table, "--target", "price")
+    assert code == 1
+    assert "DIFFERS" in out
 
 
 def test_verify_refutes_other_data(loans, run, tmp_path):

@@ -304,12 +304,14 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="answer as JSON")] = False,
 ) -> None:
     """Check model and certificate against the training data; exit code 1 where they differ."""
+    from sklearn.base import is_regressor
+
     from treeml import load
     from treeml._core.validation import as_table
     from treeml.certificate import verify as check
 
     estimator = load(model)
-    X, y = _features(table, target, None)
+    X, y = _features(table, target, None, numbers=is_regressor(estimator))
     if rows is not None:
         import pandas as pd
 
@@ -393,8 +395,10 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
-def _features(source: str, target: str | None, drop: list[str] | None) -> tuple[Frame, Frame]:
-    """Columns and target of a table."""
+def _features(
+    source: str, target: str | None, drop: list[str] | None, *, numbers: bool = False
+) -> tuple[Frame, Frame]:
+    """Columns and target of a table; ``numbers``: which may be any."""
     frame = _read(source)
     if target is None and source == "german_credit":
         target = "creditability"
@@ -411,7 +415,7 @@ def _features(source: str, target: str | None, drop: list[str] | None) -> tuple[
         )
     if y.nunique() == 1:
         raise UsageError(f"target {target!r} is {y.iloc[0]!r} in every row: nothing to learn")
-    if y.dtype.kind == "f" and not (y % 1 == 0).all():
+    if not numbers and y.dtype.kind == "f" and not (y % 1 == 0).all():
         raise UsageError(
             f"target {target!r} is continuous (such as {y[y % 1 != 0].iloc[0]!r}): "
             "cut it into classes first"
@@ -446,7 +450,8 @@ def _refuse_options_of_others(context: typer.Context, kind: Kind) -> None:
 
 
 def _columns(estimator: Any) -> Any:
-    kept = next(name for name in ("tree_", "ensemble_", "scorecard_") if hasattr(estimator, name))
+    known = ("tree_", "ensemble_", "scorecard_", "model_")
+    kept = next(name for name in known if hasattr(estimator, name))
     return getattr(estimator, kept).columns
 
 

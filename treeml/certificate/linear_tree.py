@@ -47,6 +47,16 @@ class LinearTreeCertificate:
     cuts : list of list of float
         The grid: the thresholds of each, on its values as the search has them (levels by their
         place in an order).
+    inputs : list of str
+        The columns that leaves multiply.
+    common : dict
+        The linear model of all rows, ``coef`` and ``intercept`` over the table's columns, and its
+        penalty ``l2``.
+    predicates : list of dict
+        The grid as questions about the table; for levels of a category that cannot be told from
+        each other by any row they may be fewer than the cuts.
+    class_weight : list of float
+        By class; none for numbers.
     version : str
     seconds : float
     """
@@ -68,6 +78,10 @@ class LinearTreeCertificate:
     max_cuts: int
     columns: list[str]
     cuts: list[list[float]]
+    inputs: list[str] = dataclasses.field(default_factory=list)
+    common: dict[str, Any] = dataclasses.field(default_factory=dict)
+    predicates: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    class_weight: list[float] = dataclasses.field(default_factory=list)
     version: str = __version__
     seconds: float = 0.0
 

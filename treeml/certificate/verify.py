@@ -18,9 +18,11 @@ from treeml._core.table import Table
 from treeml.certificate.dynamic_program import CostProgram, DynamicProgram, OutOfWorkError
 from treeml.certificate.verify_card import CardCheck
 from treeml.certificate.verify_costs import CostCheck
+from treeml.certificate.verify_linear import LinearCheck
 from treeml.certificate.verify_size import SizeCheck
 from treeml.ir.action_tree import ActionTree
 from treeml.ir.predicate import Predicate, number_text
+from treeml.ir.routed_model import RoutedModel
 from treeml.ir.schema import load
 from treeml.ir.scorecard import Scorecard
 from treeml.ir.tree import Tree
@@ -103,8 +105,11 @@ def verify(
     takes no more than ``work_budget`` split evaluations; a line says where it was not. Of a
     scorecard all but the bound is derived again: ranges of points, rows by score, objective,
     limits on rates and data hash. Of a tree of actions the costs of every node stand for the
-    counts. Of smallest trees and votes also cuts and errors; the bound is proved again by the same
-    program for one tree, by tables over all sets of rows for several.
+    counts. Of a tree with linear leaves the objective is derived again with every leaf's map, and
+    the linear model of all rows is checked to be the best one for its penalty; the bound is proved
+    again where all leaves of all trees on the grid can be fitted. Of smallest trees and votes also
+    cuts and errors; the bound is proved again by the same program for one tree, by tables over all
+    sets of rows for several.
 
     Parameters
     ----------
@@ -149,6 +154,10 @@ def verify(
         signed = -labels.astype(float) if read.rewards else labels.astype(float)
         costs.run(table, signed, weight, work_budget)
         return Verification(costs.ok, tuple(costs.lines), costs.objective, costs.bound_checked)
+    if isinstance(read, RoutedModel):
+        linear = LinearCheck(read, extra["certificate"])
+        linear.run(table, labels, weight, work_budget)
+        return Verification(linear.ok, tuple(linear.lines), linear.objective, linear.bound_checked)
     if not isinstance(read, (Tree, TreeVote, Scorecard)):
         raise ValueError(f"a {read.kind.replace('_', ' ')} has no certificate to check")
     if isinstance(read, Scorecard):

@@ -29,7 +29,7 @@ class LinearTreeRegressor(RegressorMixin, LinearTreeBase):
     every split all questions are chosen anew at the resolution of the rows. By default
     cross-validation chooses the number of leaves, up to 8: the smallest whose error is within a
     standard error of the least one, or the plain linear model, which gives way only to a gain of
-    two standard errors.
+    two standard errors; where rows are few their folds are dealt three times.
 
     Numbers without missing values enter the maps of the leaves; all columns may be asked about:
     numbers that are missing somewhere, categories, booleans. Rows that miss a value in a column
@@ -298,6 +298,7 @@ class LinearTreeClassifier(ClassifierMixin, LinearTreeBase):
     def _weighted(self, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Row weights times class weights."""
         given = class_weight_array(self.class_weight, self.classes_)
+        self._class_weights = np.ones(len(self.classes_))
         if given is None:
             return weights
         if isinstance(given, str):
@@ -305,6 +306,7 @@ class LinearTreeClassifier(ClassifierMixin, LinearTreeBase):
             present = per_class > 0
             given = np.zeros(len(self.classes_))
             given[present] = per_class.sum() / (present.sum() * per_class[present])
+        self._class_weights = given
         weighted = weights * given[codes]
         if not weighted.all():
             label = self.classes_.tolist()[int(codes[np.flatnonzero(weighted == 0)[0]])]

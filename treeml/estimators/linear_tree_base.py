@@ -20,6 +20,7 @@ from treeml.certificate import LinearTreeCertificate
 from treeml.estimators.base import takes_tables
 from treeml.estimators.routed import RoutedBase
 from treeml.ir import RoutedModel, RoutingTree
+from treeml.search.leaf_model import questions_of, raw_map
 from treeml.search.leaf_tasks import LeafTask, SquaredError
 from treeml.search.linear_leaves import (
     PENALTIES,
@@ -78,6 +79,7 @@ class LinearTreeBase(RoutedBase):
     _certificate: LinearTreeCertificate | None
     _clip_margin: float | None = None
     _curvature: float = 1.0
+    _class_weights: np.ndarray | None = None
 
     @property
     def certificate_(self) -> LinearTreeCertificate:
@@ -89,6 +91,10 @@ class LinearTreeBase(RoutedBase):
             For the other solvers, which prove nothing.
         """
         check_is_fitted(self, "model_")
+        if self._certificate is None and self.solver == "exact":
+            raise AttributeError(
+                "the linear model of all rows was chosen: there is no tree to prove anything about"
+            )
         if self._certificate is None:
             raise AttributeError(f'solver="{self.solver}" proves nothing; solver="exact" does')
         return self._certificate
@@ -261,6 +267,9 @@ class LinearTreeBase(RoutedBase):
         self, grown: GrownLeaves, columns: LeafColumns, task: LeafTask, settings: LeafSettings
     ) -> LinearTreeCertificate:
         assert grown.exact is not None
+        design, rows = columns.design, np.arange(len(task.weight))
+        common = raw_map(task.root(design, rows), columns)
+        asked = questions_of(columns, grown.models[-1].orders, grown.exact.cuts)
         least = settings.min_weight_fraction_leaf * float(task.weight.sum())
         return LinearTreeCertificate.of(
             objective=self.objective_,
@@ -278,6 +287,14 @@ class LinearTreeBase(RoutedBase):
             max_cuts=self.max_cuts,
             columns=[columns.types[split.index].name for split in columns.splits],
             cuts=[cuts.tolist() for cuts in grown.exact.cuts],
+            inputs=[columns.types[j].name for j in columns.linear.tolist()],
+            common={
+                "coef": common.coef.tolist(),
+                "intercept": common.intercept.tolist(),
+                "l2": task.root_penalty(design, rows),
+            },
+            predicates=[question.to_dict() for question in asked],
+            class_weight=[] if self._class_weights is None else self._class_weights.tolist(),
             seconds=grown.exact.seconds,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from treeml.binarize.leaf_columns import LeafColumns
 from treeml.ir import LinearMap, Predicate, RoutedModel, RoutingTree
 from treeml.search.linear_leaves import LinearLeaves
 
-__all__ = ["leaf_model", "raw_map"]
+__all__ = ["leaf_model", "questions_of", "raw_map"]
 
 
 def leaf_model(
@@ -69,6 +70,29 @@ def leaf_model(
     )
     ranges = np.array(clip)[:, None, :] if leaves.clip is not None else None
     return RoutedModel(columns.types, router, tuple(experts), link, classes, ranges)
+
+
+def questions_of(
+    columns: LeafColumns, orders: dict[int, np.ndarray], cuts: Sequence[np.ndarray]
+) -> list[Predicate]:
+    """The questions that cuts stand for, each once.
+
+    Parameters
+    ----------
+    columns : LeafColumns
+    orders : dict of int to ndarray
+        See `LeafColumns.level_orders`.
+    cuts : sequence of ndarray of float64
+        Of every split column.
+    """
+    values = columns.ordered_values(orders, np.arange(columns.values.shape[1]))
+    out: dict[Predicate, None] = {}
+    for split, column in enumerate(cuts):
+        here = values[split]
+        for cut in column.tolist():
+            if here.min() <= cut < here.max():
+                out[columns.question(split, cut, orders, here)[0]] = None
+    return list(out)
 
 
 def raw_map(coef: np.ndarray, columns: LeafColumns) -> LinearMap:

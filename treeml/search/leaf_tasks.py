@@ -48,6 +48,10 @@ class LeafTask(Protocol):
         """The linear model of some rows: coefficients, the constant last."""
         ...
 
+    def root_penalty(self, design: np.ndarray, rows: np.ndarray) -> float:
+        """The penalty of that model."""
+        ...
+
     def working(self, score: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Target and weight of the least squares problem that stands in for the loss."""
         ...
@@ -92,6 +96,9 @@ class SquaredError:
 
     def root(self, design: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return ridge_by_loo(design, self.target[rows, None], self.weight[rows]).coef
+
+    def root_penalty(self, design: np.ndarray, rows: np.ndarray) -> float:
+        return ridge_by_loo(design, self.target[rows, None], self.weight[rows]).l2
 
     def working(self, score: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.target[rows, None] - score, self.weight[rows]
@@ -161,6 +168,9 @@ class LogLoss:
         zero = np.zeros((len(rows), self.n_scores))
         penalty = np.append(np.full(design.shape[1], self.root_l2), _ROOT_CONSTANT)
         return self._map(design, rows, zero, penalty)
+
+    def root_penalty(self, design: np.ndarray, rows: np.ndarray) -> float:
+        return self.root_l2
 
     def working(self, score: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         curvature = 0.25 if self.n_scores == 1 else 0.5
