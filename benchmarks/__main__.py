@@ -1,15 +1,18 @@
 """``make bench``: trees, sets and scorecards, every library in an environment of its own.
 
-Twelve studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
+Fifteen studies, each with its table in benchmarks/results: ``trees`` (time, memory and objective by
 depth), ``gap`` (without a depth limit: objective and bound against time), ``sets`` (time, memory
 and size of Rashomon sets), ``importance`` (of columns, over all members of sets), ``scores`` (loss,
 bound and time of scorecards), ``splits`` (greedy and boosted trees on a million rows), ``guess``
 (trees over guessed thresholds against trees over all), ``growth`` (time and memory against rows,
 columns and depth), ``costs`` (trees of actions from per-row costs), ``ensembles`` (fewest cuts
-of trees that vote, against a SAT solver) and ``language`` (bits per byte of language models, on
-folders of texts). ``agreement``, only by its name, asks every method and the solver the same tiny
+of trees that vote, against a SAT solver), ``linear`` (trees with linear leaves and mixtures by
+nested cross-validation), ``safety`` (the former where a tree can only do harm), ``distil`` (routers
+as trees, against CART) and ``language`` (bits per byte of language models, on folders of texts).
+``agreement``, only by its name, asks every method and the solver the same tiny
 instances.
-``page`` makes the tables and plots of docs from them.
+``page`` makes the tables and plots of docs from them, ``guides`` those of the guides to linear
+leaves and distilled routers.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import page, studies
+from benchmarks import distil, linear_page, linear_safety, linear_trees, page, studies
 from benchmarks.libraries import LIBRARIES
 from benchmarks.problems import bundled, continuous, folder
 
@@ -26,13 +29,14 @@ from benchmarks.problems import bundled, continuous, folder
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     names = ["trees", "gap", "sets", "importance", "scores", "splits", "guess", "growth", "costs"]
-    names += ["ensembles", "language", "page"]
+    names += ["ensembles", "linear", "safety", "distil", "language", "page", "guides"]
     asked_by_name = ["agreement"]
     parser.add_argument("study", nargs="*", help=f"of {names}; all where none is named")
     parser.add_argument("--data", type=Path, help="folder of 0/1 csv files, class first")
     parser.add_argument(
         "--numbers", type=Path, help="folder of csv files of numbers, class y first"
     )
+    parser.add_argument("--regression", type=Path, help="folder of csv files of numbers, target y")
     parser.add_argument("--table", type=Path, help="csv of a real table, class last, for splits")
     parser.add_argument(
         "--texts", type=Path, nargs="*", default=[], help="folders of train.txt and dev.txt"
@@ -79,10 +83,19 @@ def main() -> None:
             studies.ensembles(Path(place), continuous(options.numbers), options)
         if "agreement" in options.study:
             studies.agreement(Path(place), options)
+    if "linear" in chosen:
+        linear_trees.nested(options.regression, list(linear_trees.MODELS))
+        linear_trees.search_times()
+    if "safety" in chosen:
+        linear_safety.safety()
+    if "distil" in chosen:
+        distil.distilled()
     if "language" in chosen and options.texts:
         studies.texts(options)
     if "page" in chosen:
         page.write()
+    if "guides" in chosen:
+        linear_page.write()
 
 
 if __name__ == "__main__":

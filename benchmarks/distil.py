@@ -1,6 +1,6 @@
 """Routers of mixtures distilled into trees, against every way of doing so with CART.
 
-``python -m benchmarks.distil`` writes benchmarks/results/distil.csv. Teachers are mixtures with up
+``python -m benchmarks distil`` writes benchmarks/results/distil.csv. Teachers are mixtures with up
 to 4 and 8 linear experts on generated sets and those that come with scikit-learn and treeml, of
 two seeds each: half of the rows train teacher and trees, the other half tests the trees. Regret is
 mean cost less that of the teacher; ``best_possible`` is that of the best expert in every row. All
@@ -137,10 +137,8 @@ def compared(
             ]
 
 
-def summary() -> str:
+def summary(rows: list[dict[str, str]]) -> list[str]:
     """The table of docs/distil.md, from the results."""
-    with (RESULTS / "distil.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
     lines = [
         "| loss | leaves | teachers, CART's regret above 0 | below every CART | above one | part | "
         "test: below every CART | test: below CART on labels | CPU s |",
@@ -166,10 +164,11 @@ def summary() -> str:
             f"{above} | {statistics.median(part):.2f} | {wins / len(those):.0%} | "
             f"{labels / len(those):.0%} | {seconds:.2f} |"
         )
-    return "\n".join(lines)
+    return lines
 
 
-def main() -> None:
+def distilled() -> None:
+    """The table of all teachers, losses and sizes."""
     head = ["set", "rows", "columns", "experts", "used_experts", "seed", "loss", "leaves"]
     head += ["fidelity", "status", "best_possible", "best_single"]
     head += [f"train_{variant}" for variant in TREES] + [f"test_{variant}" for variant in TREES]
@@ -184,8 +183,3 @@ def main() -> None:
                         out.writerow(row)
                     file.flush()
                     print(name, experts, seed, flush=True)
-    print(summary())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,10 @@
 """Trees with linear leaves by nested cross-validation, and the CPU time of their searches.
 
-``python -m benchmarks.linear_trees --data FOLDER`` writes benchmarks/results/linear_trees.csv (R2,
+``python -m benchmarks linear --regression FOLDER`` writes benchmarks/results/linear_trees.csv (R2,
 outer five folds with random_state 0; everything tuned is chosen inside fit) and
 linear_tree_time.csv (CPU seconds, median of five). FOLDER holds csv files of numbers with the
 target in the column y; without it only generated sets and scikit-learn's are used.
+``python -m benchmarks.linear_trees --model NAME`` fits some of the models again.
 """
 
 from __future__ import annotations
@@ -158,12 +159,12 @@ def search_times() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of csv files, target y")
+    parser.add_argument("--regression", type=Path, help="folder of csv files, target y")
     parser.add_argument("--model", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--only", choices=["r2", "time"])
     options = parser.parse_args()
     if options.only != "time":
-        nested(options.data, options.model)
+        nested(options.regression, options.model)
     if options.only != "r2":
         search_times()
 

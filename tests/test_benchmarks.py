@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import page
+from benchmarks import linear_page, page
 from benchmarks.costs import COSTS
 from benchmarks.importance import IMPORTANCES
 from benchmarks.libraries import LIBRARIES, Task
@@ -13,6 +13,17 @@ from treeml import RashomonTreesClassifier
 
 def test_the_page_shows_the_results():
     assert page.filled(page.PAGE.read_text()) == page.PAGE.read_text()
+
+
+@pytest.mark.parametrize("guide", linear_page.GUIDES, ids=lambda guide: guide.stem)
+def test_the_guides_show_the_results(guide):
+    assert linear_page.filled(guide) == guide.read_text()
+
+
+def test_linear_leaves_are_never_far_below_the_linear_model():
+    rows = page.read("linear_safety")
+    assert len(rows) == 84
+    assert min(float(row["gain"]) for row in rows) >= -0.01
 
 
 @pytest.mark.parametrize("name", ["trees", "gap", "growth"])
