@@ -211,7 +211,7 @@ class LinearTreeBase(RoutedBase):
         most = self._most_leaves()
         folds = repeated_folds(columns, task)
         if folds.max() > 0:
-            task = task.tuned(columns.design, folds[0])
+            task = task.tuned(columns.design, folds)
         size, l2, self.cv_scores_ = self._chosen(columns, task, folds, most, control)
         settings = self._settings(size)
         rows = np.arange(len(task.weight))

@@ -168,7 +168,7 @@ class SMOSEBase(RoutedBase):
         rng = check_random_state(self.random_state)
         fold = folds_of(columns, task)
         if fold.max() > 0:
-            task = task.tuned(columns.design, fold)
+            task = task.tuned(columns.design, fold[None])
         sizes = tuple(range(1, MOST_EXPERTS + 1)) if self.n_experts == "cv" else (self.n_experts,)
         penalties = tuple(self._curvature * l2 for l2 in _PENALTIES)
         if self.expert_l2 != "cv":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from treeml.search.ridge import leaf_map, ridge_by_loo
 __all__ = ["LeafTask", "LogLoss", "SquaredError", "add_map"]
 
 _ROOT_CONSTANT = 1e-6  # penalty of the constant of all rows: a class that is always there ends
-_ROOT_PENALTIES = (0.1, 1.0, 10.0, 100.0)
+_ROOT_PENALTIES = tuple(10.0 ** (k / 2) for k in range(-2, 5))
 
 
 def add_map(design: np.ndarray, coef: np.ndarray) -> np.ndarray:
@@ -40,8 +41,14 @@ class LeafTask(Protocol):
         """The class of every row."""
         ...
 
-    def tuned(self, design: np.ndarray, fold: np.ndarray) -> LeafTask:
-        """The task with what the model of all rows needs chosen by cross-validation."""
+    def tuned(self, design: np.ndarray, folds: np.ndarray) -> LeafTask:
+        """The task with what the model of all rows needs chosen by cross-validation.
+
+        Parameters
+        ----------
+        design : ndarray of float64, shape (n_rows, n_inputs)
+        folds : ndarray of int, shape (n_deals, n_rows)
+        """
         ...
 
     def root(self, design: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -91,7 +98,7 @@ class SquaredError:
     def strata(self) -> np.ndarray | None:
         return None
 
-    def tuned(self, design: np.ndarray, fold: np.ndarray) -> SquaredError:
+    def tuned(self, design: np.ndarray, folds: np.ndarray) -> SquaredError:
         return self
 
     def root(self, design: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -151,12 +158,12 @@ class LogLoss:
     def strata(self) -> np.ndarray | None:
         return self.codes
 
-    def tuned(self, design: np.ndarray, fold: np.ndarray) -> LogLoss:
+    def tuned(self, design: np.ndarray, folds: np.ndarray) -> LogLoss:
         best = (np.inf, self)
         for l2 in _ROOT_PENALTIES[::-1]:
             task = dataclasses.replace(self, root_l2=l2)
             loss = 0.0
-            for k in range(int(fold.max()) + 1):
+            for fold, k in itertools.product(folds, range(int(folds.max()) + 1)):
                 train, test = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
                 score = add_map(design[test], task.root(design[train], train))
                 loss += float(self.weight[test] @ self.losses(score, test))
