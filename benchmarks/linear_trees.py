@@ -84,6 +84,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "random forest": lambda: RandomForestRegressor(random_state=0),
     "linear leaves, default": LinearTreeRegressor,
     "linear leaves, 4": lambda: LinearTreeRegressor(max_leaf_nodes=4),
+    "linear leaves, 8": lambda: LinearTreeRegressor(max_leaf_nodes=8),
     "linear leaves, greedy": lambda: LinearTreeRegressor(solver="greedy"),
     "mixture, default": lambda: SMOSERegressor(random_state=0),
     "mixture, 4": lambda: SMOSERegressor(n_experts=4, random_state=0),
