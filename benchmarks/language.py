@@ -1,8 +1,8 @@
-"""Language models of trees on texts: bits per byte, CPU, size and speed, beside n-grams.
+"""Language models of trees on texts: bits per byte, CPU, size and speed, beside their peers.
 
 A folder has ``train.txt`` and ``dev.txt``; a text is a line, or the whole file. Bits of all texts
 with one end symbol each are divided by their UTF-8 bytes + 1 each. CPU is that of `fit` in a fresh
-process, tokenizer and learned orders apart; the n-gram has the same tokens.
+process, tokenizer and learned orders apart; n-gram and transformer have the same tokens.
 
 Run as a worker: python -m benchmarks.language FOLDER TASK-AS-JSON.
 """
@@ -15,25 +15,36 @@ import math
 import resource
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LanguageTask:
-    """Parameters of the model; or the n-gram alone where ``order`` is given; or PPMd."""
+    """Parameters of the model; or the n-gram alone where ``order`` is given; or PPMd; or the
+    transformer where ``minutes`` of CPU are given."""
 
     parameters: dict[str, Any]
     order: int | None = None
     ppmd: int | None = None
+    minutes: float | None = None
     by: str = "line"
     time_limit: float = 600.0
 
 
 _SIZES = (50, 100, 250, 500, 1000)
 
-PACKAGES = {"PPMd, order 12": ("pyppmd==1.3.1",)}
+# By what stands before a comma. The transformer's process makes the tokens too, so it needs what
+# treeml needs.
+_NEEDS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PACKAGES = {
+    "PPMd": ("pyppmd==1.3.1",),
+    "transformer": ("torch==2.14.1", "tokenizers==0.23.3", *_NEEDS["dependencies"]),
+}
 
 MODELS: dict[str, LanguageTask] = {
     "PPMd, order 12": LanguageTask({}, ppmd=12),
@@ -49,10 +60,14 @@ MODELS: dict[str, LanguageTask] = {
     "forest of 6": LanguageTask({"n_estimators": 6, "adapt": False}),
     "forest of 6 and document part": LanguageTask({"n_estimators": 6}),
     "forest of 6, document part and KN-5": LanguageTask({"n_estimators": 6, "ngram": 5}),
+    "transformer, 40 CPU seconds": LanguageTask({}, minutes=2 / 3),
+    "transformer, 4 CPU minutes": LanguageTask({}, minutes=4.0),
+    "transformer, 30 CPU minutes": LanguageTask({}, minutes=30.0, time_limit=3600.0),
 }
 # Those that every corpus but the first gets.
 _LARGEST = "forest of 6, document part and KN-5"
-SHORT = (*(n for n in MODELS if "leaves" not in n and "forest" not in n), _LARGEST)
+_ONCE = ("leaves", "forest", "transformer")
+SHORT = (*(n for n in MODELS if not any(word in n for word in _ONCE)), _LARGEST)
 
 
 def texts_of(file: Path, by: str) -> list[str]:
@@ -127,17 +142,34 @@ def _ppmd(train: list[str], dev: list[str], order: int) -> dict[str, Any]:
     return {"bits": 8.0 * n_bytes, "cpu": cpu}
 
 
+def _transformer(folder: Path, train: list[str], dev: list[str], minutes: float) -> dict[str, Any]:
+    from benchmarks.transformer import learnt
+    from treeml.sequence import learn_tokenizer
+
+    tokenizer, first = _timed(lambda: learn_tokenizer("bpe", train, 2048))
+    encoded, more = _timed(lambda: tokenizer.encode(train))
+    out = learnt(folder.name, encoded, tokenizer.encode(dev), n_bytes(dev), minutes)
+    return out | {"apart": first + more}
+
+
+def n_bytes(texts: list[str]) -> int:
+    """Of UTF-8, and one more for the end of each text."""
+    return sum(len(text.encode()) + 1 for text in texts)
+
+
 def main() -> None:
     folder, text = sys.argv[1:]
     task = LanguageTask(**json.loads(text))
     train, dev = (texts_of(Path(folder) / f"{part}.txt", task.by) for part in ("train", "dev"))
     if task.ppmd is not None:
         out = _ppmd(train, dev, task.ppmd)
+    elif task.minutes is not None:
+        out = _transformer(Path(folder), train, dev, task.minutes)
     elif task.order is not None:
         out = _ngram(train, dev, task.order)
     else:
         out = _trees(train, dev, task.parameters)
-    out["bits_per_byte"] = out.pop("bits") / sum(len(text.encode()) + 1 for text in dev)
+    out["bits_per_byte"] = out.pop("bits") / n_bytes(dev)
     out["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(out))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / "docs" / "language.md"
 RESULTS = ROOT / "benchmarks" / "results" / "language.csv"
-_BEGIN, _END = "<!-- figures -->\n", "<!-- end -->"
+CURVE = ROOT / "benchmarks" / "results" / "transformer_curve.csv"
+_END = "<!-- end -->"
 
 
 def table() -> str:
@@ -36,9 +37,26 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def curve() -> str:
+    """Bits per byte of the transformer while it learns."""
+    with CURVE.open(newline="") as file:
+        points = list(csv.DictReader(file))
+    rows = {
+        "CPU minutes": [f"{float(point['cpu_seconds']) / 60:.0f}" for point in points],
+        "million tokens": [f"{int(point['tokens']) / 1e6:.1f}" for point in points],
+        "bits per byte": [point["bits_per_byte"] for point in points],
+    }
+    head, *lines = (f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items())
+    return "\n".join([head, "| --- |" + " ---: |" * len(points), *lines]) + "\n"
+
+
 def filled(text: str) -> str:
-    before, rest = text.split(_BEGIN, 1)
-    return before + _BEGIN + table() + rest[rest.index(_END) :]
+    """The page with its tables, each between its mark and the next end."""
+    for name, made in (("figures", table()), ("curve", curve())):
+        begin = f"<!-- {name} -->\n"
+        before, rest = text.split(begin, 1)
+        text = before + begin + made + rest[rest.index(_END) :]
+    return text
 
 
 def _thousands(figure: str) -> str:

@@ -101,8 +101,9 @@ def by_solver(file: Path) -> list[int | None]:
 
 def language(folder: Path, name: str, task: LanguageTask) -> dict:
     """One language model, learnt and scored."""
-    packages = PACKAGES.get(name, ())
-    return _run("benchmarks.language", folder, name, packages, task, named=False)
+    kind = name.split(",")[0]
+    packages = PACKAGES.get(kind, ())
+    return _run("benchmarks.language", folder, kind, packages, task, named=False)
 
 
 def _run(
