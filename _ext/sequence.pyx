@@ -43,7 +43,7 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
         vector[int64_t] start
         vector[uint16_t] token
         vector[float] count, part
-        vector[double] total, parts
+        vector[double] total, parts, rest
     cdef cppclass CountOptions:
         double cut_exponent, equality_exponent
     cdef cppclass CutOptions:
@@ -123,6 +123,16 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
     void sample_text(SequenceReader&, span[const_double], double, double, Control&,
                      vector[uint16_t]&) except +
     cbool score_texts(SequenceReader&, const TextList&, double*, Control&) except +
+
+cdef extern from "treeml/sequence_prune.hpp" namespace "treeml" nogil:
+    cdef cppclass SmallTree:
+        SequenceTree tree
+        vector[int64_t] start
+        vector[uint16_t] token
+        vector[uint8_t] level, rest
+    cdef cppclass SequencePruner:
+        SequencePruner(const SequenceModel&, double) except +
+        SmallTree prune(double) except +
 
 cdef extern from *:
     """
@@ -308,8 +318,8 @@ cdef class Tree:
         }
 
     def set_arrays(self, nodes, const uint64_t[:, ::1] sets, const int64_t[::1] start,
-                   const uint16_t[::1] token, const float[::1] count):
-        """Inverse of `arrays`."""
+                   const uint16_t[::1] token, const float[::1] count, const double[::1] rest=None):
+        """Inverse of `arrays`; with what a small tree leaves to parents."""
         cdef const uint8_t[::1] bytes_ = np.ascontiguousarray(nodes).view(np.uint8)
         cdef SequenceCounts* counts = &self.model.counts
         self.model.tree.nodes.resize(len(nodes))
@@ -322,6 +332,8 @@ cdef class Tree:
         if token.shape[0]:
             counts.token.assign(&token[0], &token[0] + token.shape[0])
             counts.count.assign(&count[0], &count[0] + count.shape[0])
+        if rest is not None:
+            counts.rest.assign(&rest[0], &rest[0] + rest.shape[0])
         complete(counts[0], self.model.tree, self.counting)
         self.model.prepare()
 
@@ -342,6 +354,34 @@ cdef class Tree:
     @property
     def n_counts(self):
         return self.model.counts.token.size()
+
+
+cdef class Pruner:
+    """Small trees out of a large one, whose weights are fitted; see sequence_prune.hpp."""
+
+    cdef unique_ptr[SequencePruner] pruner
+    cdef readonly Tree tree
+
+    def __cinit__(self, Tree tree, double novelty):
+        self.tree = tree
+        with nogil:
+            self.pruner.reset(new SequencePruner(tree.model, novelty))
+
+    def prune(self, double price):
+        """At `price` nats a byte: nodes, where each one's tokens begin, tokens, levels, rests."""
+        cdef SmallTree small
+        with nogil:
+            small = self.pruner.get().prune(price)
+        nodes = np.empty(small.tree.nodes.size(), dtype=NODE)
+        cdef uint8_t[::1] bytes_ = nodes.view(np.uint8)
+        memcpy(&bytes_[0], small.tree.nodes.data(), bytes_.shape[0])
+        return {
+            "nodes": nodes,
+            "start": np.array(small.start, dtype=np.int64),
+            "token": np.array(small.token, dtype=np.uint16),
+            "level": np.array(small.level, dtype=np.uint8),
+            "rest": np.array(small.rest, dtype=np.uint8),
+        }
 
 
 cdef PathWeights _weights(const double[:, ::1] given):

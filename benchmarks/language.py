@@ -33,10 +33,12 @@ class LanguageTask:
     ppmd: int | None = None
     minutes: float | None = None
     by: str = "line"
+    suffixes_only: bool = False  # an n-gram tree: no thresholds above
     time_limit: float = 600.0
 
 
 _SIZES = (50, 100, 250, 500, 1000)
+_BYTES = {"25 KB": 25_000, "100 KB": 100_000, "1 MB": 1_000_000}
 
 # By what stands before a comma. The transformer's process makes the tokens too, so it needs what
 # treeml needs.
@@ -54,6 +56,18 @@ MODELS: dict[str, LanguageTask] = {
         f"readable tree of {n} leaves": LanguageTask({"max_leaf_nodes": n, "adapt": False})
         for n in _SIZES
     },
+    **{
+        f"n-gram tree in {size}": LanguageTask({"max_bytes": n, "adapt": False}, suffixes_only=True)
+        for size, n in _BYTES.items()
+    },
+    **{
+        f"tree in {size}": LanguageTask({"max_bytes": n, "adapt": False})
+        for size, n in _BYTES.items()
+    },
+    **{
+        f"tree and document part in {size}": LanguageTask({"max_bytes": n})
+        for size, n in _BYTES.items()
+    },
     "tree": LanguageTask({"adapt": False}),
     "tree and document part": LanguageTask({}),
     "tree, document part and KN-5": LanguageTask({"ngram": 5}),
@@ -66,7 +80,7 @@ MODELS: dict[str, LanguageTask] = {
 }
 # Those that every corpus but the first gets.
 _LARGEST = "forest of 6, document part and KN-5"
-_ONCE = ("leaves", "forest", "transformer")
+_ONCE = ("leaves", "forest", " in ", "transformer")
 SHORT = (*(n for n in MODELS if not any(word in n for word in _ONCE)), _LARGEST)
 
 
@@ -103,6 +117,23 @@ def _ngram(train: list[str], dev: list[str], order: int) -> dict[str, Any]:
     }
 
 
+def _small(train: list[str], dev: list[str], task: LanguageTask) -> dict[str, Any]:
+    """Of a size in bytes, which has its own search for tokens and orders: CPU is that of all."""
+    from unittest.mock import patch
+
+    from treeml import ARDTLanguageModel
+    from treeml.estimators import autoregressive
+    from treeml.sequence.recipe import SINGLE
+
+    recipes = autoregressive.recipes_for
+    if task.suffixes_only:
+        recipe = dataclasses.replace(SINGLE, orders=("next",), rows_to_cut=2**31 - 1)
+        recipes = lambda *_: (recipe,)  # noqa: E731
+    with patch.object(autoregressive, "recipes_for", recipes):
+        model, cpu = _timed(lambda: ARDTLanguageModel(**task.parameters).fit(train))
+    return _scored(model, dev) | {"cpu": cpu}
+
+
 def _trees(train: list[str], dev: list[str], parameters: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
@@ -116,13 +147,19 @@ def _trees(train: list[str], dev: list[str], parameters: dict[str, Any]) -> dict
     model, whole = _timed(lambda: ARDTLanguageModel(**parameters).fit(train))
     names = model.model_.order_names
     _, orders = _timed(lambda: learn_orders(ended, len(tokenizer), names))
-    log, score = _timed(lambda: model._fitted().score(tokenizer.encode(dev)))
-    drawn, draw = _timed(lambda: [model.generate("Once", random_state=i) for i in range(20)])
-    n_drawn = sum(len(text) + 1 for text in tokenizer.encode(drawn))
-    return {
-        "bits": -float(log.sum()) / math.log(2),
+    return _scored(model, dev) | {
         "cpu": whole - apart - more - orders,
         "apart": apart + more + orders,
+    }
+
+
+def _scored(model: Any, dev: list[str]) -> dict[str, Any]:
+    encode = model._fitted().tokenizer.encode
+    log, score = _timed(lambda: model._fitted().score(encode(dev)))
+    drawn, draw = _timed(lambda: [model.generate("Once", random_state=i) for i in range(20)])
+    n_drawn = sum(len(text) + 1 for text in encode(drawn))
+    return {
+        "bits": -float(log.sum()) / math.log(2),
         "tokens_a_second": len(log) / score,
         "drawn_a_second": n_drawn / draw,
         "leaves": sum(model.n_leaves_),
@@ -167,6 +204,8 @@ def main() -> None:
         out = _transformer(Path(folder), train, dev, task.minutes)
     elif task.order is not None:
         out = _ngram(train, dev, task.order)
+    elif "max_bytes" in task.parameters:
+        out = _small(train, dev, task)
     else:
         out = _trees(train, dev, task.parameters)
     out["bits_per_byte"] = out.pop("bits") / n_bytes(dev)

@@ -48,6 +48,19 @@ def test_fit_and_score(run: Callable, tmp_path: Path) -> None:
     assert "1 texts" in said
 
 
+def test_small_models(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("\n".join(stories(60)))
+    out = tmp_path / "lm.json"
+    options = ("--tokenizer", "word", "-o", out, "--max-bytes")
+    code, said, _ = run("fit", tmp_path / "texts.txt", *options, 3000)
+    assert code == 0
+    assert f"{out.stat().st_size:,} bytes" in said
+    assert out.stat().st_size <= 3000
+    code, _, said = run("fit", tmp_path / "texts.txt", *options, 30)
+    assert code
+    assert "max_bytes=30 is too few" in said
+
+
 def test_paragraphs(run: Callable, tmp_path: Path) -> None:
     out = tmp_path / "lm.json"
     options = ("--by", "paragraph", "--tokenizer", "char", "--max-leaf-nodes", 5, "--no-adapt")

@@ -49,7 +49,9 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="model file")] = Path("lm.json"),
     by: By = Unit.line,
     tokenizer: Annotated[Pieces, typer.Option(help="kind of tokens")] = Pieces.bpe,
-    vocab_size: Annotated[int, typer.Option(min=257, help="most tokens")] = 2048,
+    vocab_size: Annotated[
+        int | None, typer.Option(min=257, help="most tokens; else 2048, or what --max-bytes suits")
+    ] = None,
     context: Annotated[int, typer.Option(min=1, help="tokens back that a path may look")] = 12,
     max_leaf_nodes: Annotated[
         int | None, typer.Option(min=1, help="a readable tree with so many leaves")
@@ -57,6 +59,9 @@ def fit(
     n_estimators: Annotated[int, typer.Option(min=1, help="trees")] = 1,
     adapt: Annotated[bool, typer.Option(help="whether the text so far teaches")] = True,
     ngram: Annotated[int | None, typer.Option(min=1, max=5, help="order of an n-gram")] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, help="most bytes of the model file")
+    ] = None,
     n_jobs: Annotated[int, typer.Option(help="threads; -1: all")] = 1,
     time: Annotated[float | None, typer.Option(min=0, help="seconds that fit may take")] = None,
     seed: Seed = 0,
@@ -73,6 +78,7 @@ def fit(
         n_estimators=n_estimators,
         adapt=adapt,
         ngram=ngram,
+        max_bytes=max_bytes,
         n_jobs=n_jobs,
         time_limit=time,
         random_state=seed,

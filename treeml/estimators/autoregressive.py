@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import math
 import os
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -22,9 +24,12 @@ from treeml.sequence.explain import Explanation, explain, rules_text
 from treeml.sequence.language import Language, LearnOptions, learn
 from treeml.sequence.page import surprise_page
 from treeml.sequence.recipe import recipes_for
+from treeml.sequence.small import learn_small
 from treeml.sequence.tokens import END, Kind
 
 __all__ = ["ARDTLanguageModel"]
+
+_VOCAB_SIZE = 2048
 
 
 class ARDTLanguageModel:
@@ -41,8 +46,9 @@ class ARDTLanguageModel:
     tokenizer : {"bpe", "char", "word"}, default="bpe"
         Tokens are pieces of words (byte pair encoding, needs the library ``tokenizers``: extra
         ``[text]``), characters, or words. All are lossless: what is unknown is spelled in bytes.
-    vocab_size : int, default=2048
-        Most tokens, at least 257 (the end of a text and all bytes).
+    vocab_size : int or None, default=None
+        Most tokens, at least 257 (the end of a text and all bytes). None: 2,048; with
+        ``max_bytes``, the number that does best on the last tenth of the texts.
     context : int, default=12
         Tokens back that the suffix nodes of a tree may look.
     max_leaf_nodes : int or None, default=None
@@ -55,6 +61,12 @@ class ARDTLanguageModel:
         experts beside the trees.
     ngram : int or None, default=None
         Order (at most 5) of a modified Kneser-Ney n-gram among the experts.
+    max_bytes : int or None, default=None
+        Most bytes of the file that `save` writes. The tree is pruned to what is worth most a byte,
+        by what its own smoothed probabilities say (in the manner of Stolcke, Entropy-based
+        pruning of backoff language models, 1998). Such a model has one tree, no sets, no n-gram,
+        and its file no training texts: `explain` shows no sentences and rounds ``n_rows`` down to
+        a power of two.
     smoothing : {"fitted", "fixed"}, default="fitted"
         Whether weights of paths and experts are fitted on the last tenth of the texts, or stay as
         they start. Texts of fewer than 400 tokens have fixed ones anyway.
@@ -95,12 +107,13 @@ class ARDTLanguageModel:
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "tokenizer": [StrOptions({"bpe", "char", "word"})],
-        "vocab_size": [Interval(Integral, 257, 65536, closed="both")],
+        "vocab_size": [Interval(Integral, 257, 65536, closed="both"), None],
         "context": [Interval(Integral, 1, 64, closed="both")],
         "max_leaf_nodes": [Interval(Integral, 1, None, closed="left"), None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "adapt": ["boolean"],
         "ngram": [Interval(Integral, 1, 5, closed="both"), None],
+        "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
         "smoothing": [StrOptions({"fitted", "fixed"})],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
@@ -112,12 +125,13 @@ class ARDTLanguageModel:
         self,
         *,
         tokenizer: Literal["bpe", "char", "word"] = "bpe",
-        vocab_size: int = 2048,
+        vocab_size: int | None = None,
         context: int = 12,
         max_leaf_nodes: int | None = None,
         n_estimators: int = 1,
         adapt: bool = True,
         ngram: int | None = None,
+        max_bytes: int | None = None,
         smoothing: Literal["fitted", "fixed"] = "fitted",
         n_jobs: int | None = None,
         time_limit: float | None = None,
@@ -131,6 +145,7 @@ class ARDTLanguageModel:
         self.n_estimators = n_estimators
         self.adapt = adapt
         self.ngram = ngram
+        self.max_bytes = max_bytes
         self.smoothing = smoothing
         self.n_jobs = n_jobs
         self.time_limit = time_limit
@@ -161,9 +176,15 @@ class ARDTLanguageModel:
         Raises
         ------
         ValueError
-            Where a parameter or a text is not what it should be, or no text is left.
+            Where a parameter or a text is not what it should be, no text is left, or
+            ``max_bytes`` are too few even for a tree of one leaf.
         """
         check_values(self._parameter_constraints, self.get_params(), type(self).__name__)
+        if self.max_bytes is not None and (self.n_estimators > 1 or self.ngram is not None):
+            raise ValueError(
+                f"max_bytes={self.max_bytes} is for one tree: leave n_estimators at 1 and ngram "
+                "at None"
+            )
         kept = _checked(texts)
         if not kept:
             raise ValueError("the corpus is empty: fit needs at least one text that is not")
@@ -174,7 +195,7 @@ class ARDTLanguageModel:
         options = LearnOptions(
             recipes=recipes_for(self.n_estimators, self.max_leaf_nodes),
             tokenizer=cast(Kind, self.tokenizer),
-            vocab_size=self.vocab_size,
+            vocab_size=_VOCAB_SIZE if self.vocab_size is None else self.vocab_size,
             context=self.context,
             document=bool(self.adapt),
             ngram=self.ngram,
@@ -184,8 +205,14 @@ class ARDTLanguageModel:
             time_limit=self.time_limit,
             stop_after=getattr(self, "_stop_after", None),
             say=_say if self.verbose else None,
+            small=self.max_bytes is not None,
         )
-        language, self.status_ = learn(kept, options)
+        if self.max_bytes is None:
+            language, self.status_ = learn(kept, options)
+        else:
+            language, self.status_ = learn_small(
+                kept, options, self.vocab_size, self.max_bytes, self._file_bytes
+            )
         self._set(language)
         if self.status_ != "optimal":
             reached = f"time_limit={self.time_limit} was reached"
@@ -338,13 +365,29 @@ class ARDTLanguageModel:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of what predictions need, packed as `save` packs it, without base 64."""
-        return self._fitted().model.size_bytes
+        """Bytes of what predictions need, packed as `save` packs it, without base 64; with
+        ``max_bytes``, of the file that `save` writes.
+        """
+        model = self._fitted().model
+        return len(self.to_json().encode()) if model.small else model.size_bytes
 
     def to_json(self) -> str:
         """The model as versioned JSON."""
-        estimator = {"name": type(self).__name__, "parameters": self.get_params()}
-        return ir.dump(self._fitted().model, estimator=estimator, status=self.status_)
+        return self._json(self._fitted().model, self.status_)
+
+    def _json(self, model: SequenceModel, status: str) -> str:
+        parameters = self.get_params()
+        if model.small:  # of which every byte counts
+            default = type(self)().get_params()
+            parameters = {k: v for k, v in parameters.items() if v != default[k]}
+        estimator = {"name": type(self).__name__, "parameters": parameters}
+        return ir.dump(model, estimator=estimator, status=status)
+
+    def _file_bytes(self, n_packed: int) -> int:
+        """Of the file of a small model whose numbers take so many, whatever the status will be."""
+        text = "x" * len(base64.b85encode(bytes(n_packed)))
+        stub: Any = SimpleNamespace(small=True, to_dict=lambda: SequenceModel.packed(text))
+        return len(self._json(stub, "interrupted").encode())
 
     def save(self, path: str | Path) -> None:
         """Write `to_json` to a file; `treeml.load` reads it."""

@@ -9,9 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["SequenceModel", "SequenceTree"]
+from treeml.ir.small_sequence import small_from_bytes, to_bytes
+
+__all__ = ["NODE_FIELDS", "SequenceModel", "SequenceTree"]
 
 _ARRAYS = ("nodes", "sets", "start", "token", "count", "weights")
+NODE_FIELDS = (
+    *((name, np.int32) for name in ("parent", "column", "test", "set", "first", "n_children")),
+    *((name, np.int32) for name in ("n_rows", "example")),
+    *((name, np.uint16) for name in ("token", "common")),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +47,8 @@ class SequenceTree:
         Discount and pull of each bucket.
     cut_exponent, equality_exponent : float
         Power of a child's counts in its parent's, under a cut and under an equality node.
+    rest : ndarray of shape (n_nodes,), float64, or None
+        Of a small tree, whose counts are shares beside it: what each node leaves to its parent.
     """
 
     columns: tuple[tuple[int, int, int, int], ...]
@@ -52,6 +61,7 @@ class SequenceTree:
     weights: np.ndarray
     cut_exponent: float
     equality_exponent: float
+    rest: np.ndarray | None = None
 
     @property
     def n_leaves(self) -> int:
@@ -106,8 +116,9 @@ class SequenceModel:
         Order of the n-gram among the experts.
     mixture : dict of str to ndarray
         "weight" of each gate and expert, "boost" of tokens used before, "document" weights.
+        Empty: as they start.
     tokens, lengths : ndarray, uint16 and int64
-        The training texts as tokens, without their ends.
+        The training texts as tokens, without their ends; none for a small model.
     """
 
     kind: ClassVar[str] = "sequence_model"
@@ -122,6 +133,11 @@ class SequenceModel:
     mixture: dict[str, np.ndarray]
     tokens: np.ndarray
     lengths: np.ndarray
+
+    @property
+    def small(self) -> bool:
+        """Whether it is kept in few bytes, without its training texts."""
+        return self.trees[0].rest is not None
 
     @property
     def size_bytes(self) -> int:
@@ -145,7 +161,14 @@ class SequenceModel:
 
         return size(parts)
 
+    @classmethod
+    def packed(cls, text: str) -> dict[str, Any]:
+        """What `to_dict` says of a small model, from its bytes in base 85."""
+        return {"kind": cls.kind, "small": text}
+
     def to_dict(self) -> dict[str, Any]:
+        if self.small:
+            return self.packed(base64.b85encode(to_bytes(self)).decode())
         return {
             "kind": self.kind,
             "vocabulary": self.vocabulary,
@@ -162,6 +185,8 @@ class SequenceModel:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SequenceModel:
+        if "small" in data:
+            return small_from_bytes(base64.b85decode(data["small"]))
         return cls(
             data["vocabulary"],
             data["context"],

@@ -167,7 +167,7 @@ def explain_next(
             found.append(ExpertShare(name, alone, weight, factor, share, tuple(nodes)))
         experts, boost, normaliser = tuple(found), math.exp(boost_log), math.exp(total_log)
     leaf = reader.path(0)[-1][0]
-    sentences = _sentences(language, leaf, token, n_sentences)
+    sentences = () if model.small else _sentences(language, leaf, token, n_sentences)
     return Explanation(prompt, names[token], probability, experts, boost, normaliser, sentences)
 
 

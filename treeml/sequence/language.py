@@ -14,9 +14,9 @@ from treeml.sequence.orders import learn_orders
 from treeml.sequence.recipe import TreeRecipe
 from treeml.sequence.tokens import END, Kind, Tokenizer, learn_tokenizer
 
-__all__ = ["Language", "LearnOptions", "as_lists", "learn"]
+__all__ = ["STEPS", "Language", "LearnOptions", "Learner", "as_lists", "learn"]
 
-_FOLD, _LEAST_FOLD, _STEPS = 0.1, 200, 120
+_FOLD, _LEAST_FOLD, STEPS = 0.1, 200, 120
 _QUOTED, _SINCE, _WORD, _WORD_BEFORE = range(4)
 _READABLE_ROWS, _SWEEPS, _CUT_COST, _MOVE_COST = 20, 6, 2.0, 2.0
 
@@ -37,6 +37,14 @@ class LearnOptions:
     time_limit: float | None = None
     stop_after: int | None = None
     say: Callable[[str], object] | None = None
+    small: bool = False
+
+    def limits(self) -> native.Limits:
+        return native.Limits(
+            -1.0 if self.time_limit is None else float(self.time_limit),
+            -1 if self.stop_after is None else self.stop_after,
+            self.n_threads,
+        )
 
 
 class Language:
@@ -51,16 +59,23 @@ class Language:
         if model.ngram is not None:
             ngram = native.NGram(self.train, self.train.positions, model.ngram)
         self.trees = [self._native(tree) for tree in model.trees]
-        self.mixture = native.Mixture(
+        self.mixture = self.new_mixture(model.document, ngram)
+        if model.mixture:
+            self.mixture.parameters = model.mixture
+
+    def new_mixture(self, document: bool, ngram: native.NGram | None = None) -> native.Mixture:
+        """The experts with weights as they start."""
+        model = self.model
+        ranks = np.arange(len(self.tokenizer)) if model.small else model.orders[0]
+        return native.Mixture(
             self.trees,
             self.flags,
             model.context,
-            document=model.document,
+            document=document,
             ngram=ngram,
             frequency=_frequency(self.counts),
-            ranks=np.ascontiguousarray(model.orders[0]),
+            ranks=np.ascontiguousarray(ranks, dtype=np.uint16),
         )
-        self.mixture.parameters = model.mixture
 
     @property
     def train(self) -> native.Texts:
@@ -90,7 +105,13 @@ class Language:
 
     @functools.cached_property
     def counts(self) -> np.ndarray:
-        """How often training has each token, int64."""
+        """How often training has each token, int64; of a small model, shares at the root."""
+        if self.model.small:
+            entries, total, rest = self.trees[0].node_counts(0)
+            out = np.full(len(self.tokenizer), rest / total / len(self.tokenizer))
+            for token, count, _ in entries:
+                out[token] += count / total
+            return out
         return _counts(self.model.tokens, self.model.lengths, len(self.tokenizer))
 
     def score(self, texts: Sequence[np.ndarray]) -> np.ndarray:
@@ -126,7 +147,7 @@ class Language:
             tree.cut_exponent,
             tree.equality_exponent,
         )
-        out.set_arrays(tree.nodes, tree.sets, tree.start, tree.token, tree.count)
+        out.set_arrays(tree.nodes, tree.sets, tree.start, tree.token, tree.count, tree.rest)
         out.weights = tree.weights
         return out
 
@@ -155,21 +176,17 @@ def learn(texts: Sequence[str], options: LearnOptions) -> tuple[Language, str]:
         them: "time_limit" or "interrupted".
     """
     say = options.say or (lambda line: None)
-    limits = native.Limits(
-        -1.0 if options.time_limit is None else float(options.time_limit),
-        -1 if options.stop_after is None else options.stop_after,
-        options.n_threads,
-    )
+    limits = options.limits()
     tokenizer = options.tokenizer
     if not isinstance(tokenizer, Tokenizer):
         tokenizer = learn_tokenizer(tokenizer, texts, options.vocab_size)
     tokens, lengths = as_lists(tokenizer.encode(texts))
     say(f"{len(lengths)} texts, {len(tokens)} tokens of {len(tokenizer)} kinds")
-    learner = _Learner(tokenizer, tokens, lengths, options, limits)
+    learner = Learner(tokenizer, tokens, lengths, options, limits)
     return learner.run(say)
 
 
-class _Learner:
+class Learner:
     """State of one fit."""
 
     def __init__(
@@ -188,18 +205,25 @@ class _Learner:
         self.positions = self.texts.positions
         self.first_fold = _fold(lengths)
 
-    def run(self, say: Callable[[str], object]) -> tuple[Language, str]:
+    def order_tokens(self) -> None:
         names = tuple(dict.fromkeys(n for recipe in self.options.recipes for n in recipe.orders))
         ended = np.insert(self.tokens, np.cumsum(self.lengths), END).astype(np.int64)
         ranks = learn_orders(ended, self.n_tokens, names, self.options.seed)
         self.names, self.orders = names, np.array([ranks[name] for name in names])
-        say(f"{len(names)} orders of tokens")
+
+    @property
+    def status(self) -> str:
+        return {0: "optimal", 1: "time_limit", 3: "interrupted"}[self.limits.stop]
+
+    def run(self, say: Callable[[str], object]) -> tuple[Language, str]:
+        self.order_tokens()
+        say(f"{len(self.names)} orders of tokens")
         kept: list[native.Tree] = []
         final: list[native.Tree] = []
         for number, recipe in enumerate(self.options.recipes, start=1):
             if kept and self.limits.stop:
                 break
-            tree = self._grow(recipe, fold=True)
+            tree = self.grow(recipe, fold=True)
             if self.limits.stop and kept:
                 break
             kept.append(tree)
@@ -208,7 +232,7 @@ class _Learner:
         for recipe, tree in zip(self.options.recipes, kept, strict=False):
             again = tree
             if self.first_fold is not None and not self.limits.stop:
-                again = self._grow(recipe, fold=False)
+                again = self.grow(recipe, fold=False)
                 again.weights = tree.weights
                 if self.limits.stop:
                     again = tree  # half a tree on all texts is worse than a whole one on most
@@ -229,10 +253,9 @@ class _Learner:
             tokens=self.tokens,
             lengths=self.lengths,
         )
-        status = {0: "optimal", 1: "time_limit", 3: "interrupted"}[self.limits.stop]
-        return Language(model, self.tokenizer), status
+        return Language(model, self.tokenizer), self.status
 
-    def _columns(self, recipe: TreeRecipe) -> tuple[list[tuple[int, int, int, int]], list[float]]:
+    def columns(self, recipe: TreeRecipe) -> tuple[list[tuple[int, int, int, int]], list[float]]:
         columns, charges = [], []
         for order in map(self.names.index, recipe.orders):
             for back in range(recipe.first, min(recipe.last, self.options.context) + 1):
@@ -246,11 +269,11 @@ class _Learner:
         return columns, charges
 
     def _tree(self, recipe: TreeRecipe) -> native.Tree:
-        columns, charges = self._columns(recipe)
+        columns, charges = self.columns(recipe)
         exponents = recipe.cut_exponent, recipe.equality_exponent
         return native.Tree(columns, charges, self.orders, self.texts, *exponents)
 
-    def _grow(self, recipe: TreeRecipe, fold: bool) -> native.Tree:
+    def grow(self, recipe: TreeRecipe, fold: bool) -> native.Tree:
         """On all positions; with ``fold`` on those before the fold, weights fitted on it."""
         readable = recipe.max_leaf_nodes is not None
         tree = self._tree(recipe)
@@ -265,13 +288,15 @@ class _Learner:
             suffixes=not readable,
             longest=self.options.context,
             min_rows=_READABLE_ROWS if readable else 1,
-            sweeps=_SWEEPS if readable else 0,
+            sweeps=_SWEEPS if readable and not self.options.small else 0,
             charge_rate=recipe.charge,
             cut_cost=_CUT_COST if readable else 0.0,
             move_cost=_MOVE_COST,
         )
+        if self.options.small:
+            _forget_examples(tree)
         if fold and self.options.fitted:
-            tree.fit_weights(self.texts, self.positions[self.first_fold :], self.limits, _STEPS)
+            tree.fit_weights(self.texts, self.positions[self.first_fold :], self.limits, STEPS)
         return tree
 
     def _mix(self, trees: list[native.Tree], say: Callable[[str], object]) -> dict[str, np.ndarray]:
@@ -289,14 +314,14 @@ class _Learner:
             ranks=np.ascontiguousarray(self.orders[0]),
         )
         if self.first_fold is not None and self.options.fitted:
-            tokens, lengths, first = self._fold_texts()
-            _, mixed = mixture.learn(tokens, lengths, first, self.limits, _STEPS)
+            tokens, lengths, first = self.fold_texts()
+            _, mixed = mixture.learn(tokens, lengths, first, self.limits, STEPS)
             if mixture.mixed:
                 n = len(self.positions) - self.first_fold
                 say(f"mixture: {-mixed / np.log(2) / n:.4f} bits a token on the rest of the texts")
         return mixture.parameters
 
-    def _fold_texts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def fold_texts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Texts that reach into the fold, and where in each it begins."""
         ends = np.cumsum(self.lengths + 1)
         assert self.first_fold is not None
@@ -307,7 +332,7 @@ class _Learner:
         return np.ascontiguousarray(tokens), self.lengths[at:].copy(), first
 
     def _as_data(self, recipe: TreeRecipe, tree: native.Tree) -> SequenceTree:
-        columns, charges = self._columns(recipe)
+        columns, charges = self.columns(recipe)
         return SequenceTree(
             tuple(columns),
             tuple(charges),
@@ -316,6 +341,13 @@ class _Learner:
             equality_exponent=recipe.equality_exponent,
             **tree.arrays(),
         )
+
+
+def _forget_examples(tree: native.Tree) -> None:
+    """Paths are no longer compared with training texts, which a small model lacks."""
+    arrays = tree.arrays()
+    arrays["nodes"]["common"] = 0
+    tree.set_arrays(**arrays)
 
 
 def _fold(lengths: np.ndarray) -> int | None:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from treeml.ir.small_sequence import byte_letters
+
 __all__ = ["END", "Kind", "Tokenizer", "learn_tokenizer"]
 
 Kind = Literal["bpe", "char", "word"]
@@ -83,6 +85,14 @@ class Tokenizer:
             )
         return out
 
+    def merged_pieces(self) -> list[tuple[bytes, bytes]]:
+        """Merges of byte pair encoding as what they put together."""
+        byte = {letter: number for number, letter in byte_letters().items()}
+        return [
+            (bytes(byte[letter] for letter in a), bytes(byte[letter] for letter in b))
+            for a, b in self.merges
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
@@ -144,7 +154,7 @@ def _learn_bpe(texts: Sequence[str], vocab_size: int) -> Tokenizer:
     )
     model.train_from_iterator(texts, trainer)
     vocabulary = sorted(model.get_vocab().items(), key=lambda item: item[1])
-    letters = _letters()
+    letters = byte_letters()
     byte = {letter: number for number, letter in letters.items()}
     pieces = [bytes(byte[letter] for letter in name) for name, _ in vocabulary]
     names = {name for name, _ in vocabulary}
@@ -162,7 +172,7 @@ def _merges(model: Any, names: set[str]) -> list[tuple[str, str]]:
 
 def _bpe_model(pieces: Sequence[bytes], merges: Sequence[tuple[str, str]]) -> Any:
     library = _library()
-    letters = _letters()
+    letters = byte_letters()
     vocabulary = {
         "".join(letters[byte] for byte in piece): number for number, piece in enumerate(pieces[1:])
     }
@@ -183,11 +193,3 @@ def _library() -> Any:
             'ask for tokenizer="word" or "char"'
         ) from error
     return tokenizers
-
-
-def _letters() -> dict[int, str]:
-    """The printable letter that stands for each byte in byte-level encoding."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    out = {byte: chr(byte) for byte in printable}
-    others = (byte for byte in range(256) if byte not in out)
-    return out | {byte: chr(256 + number) for number, byte in enumerate(others)}

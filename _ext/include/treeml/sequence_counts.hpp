@@ -20,6 +20,8 @@ struct SequenceCounts {
     std::vector<float> count, part;   // part: what the parent gets
     // Sums over a node's entries.
     std::vector<double> total, parts;
+    // Of a small tree: what each node leaves to its parent, beside its counts; else empty.
+    std::vector<double> rest;
 
     int types(std::int32_t node) const { return static_cast<int>(start[node + 1] - start[node]); }
     // Entry of a token at a node, -1 where it has none.
@@ -71,6 +73,11 @@ inline void complete(SequenceCounts& counts, const SequenceTree& tree, const Cou
         counts.total[at] = total;
         counts.parts[at] = parts;
     }
+    if (counts.rest.empty()) return;
+    // With discount 1 and pull 0 the parent gets just the rest.
+    std::fill(counts.part.begin(), counts.part.end(), 0.0f);
+    counts.parts = counts.rest;
+    for (std::size_t at = 0; at < n; ++at) counts.total[at] += counts.rest[at];
 }
 
 // `rows` lie leaf by leaf in the order of a walk that takes children in order; `begin` of each node into them.
