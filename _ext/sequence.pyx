@@ -25,6 +25,8 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
     cdef cppclass Stream:
         Stream(const uint8_t*, int, int) except +
         vector[uint16_t] tokens
+        vector[vector[uint16_t]] external
+        void set_codes(const uint16_t*)
         void push_text(const uint16_t*, int64_t, vector[int32_t]*) except +
         void clear()
         int n_tokens()
@@ -115,6 +117,8 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
     cdef cppclass TextList:
         const uint16_t* tokens
         span[const_int64] lengths
+        const uint16_t* codes
+        Stream* reader
     PathWeights fit_document(const Experts&, SequenceReader&, const TextList&, span[const_int64],
                              int, Team&, Control&, double&) except +
     double learn_mixture(MixtureLearner&, SequenceReader&, const TextList&, span[const_int64],
@@ -186,9 +190,10 @@ cdef class Texts:
 
     def __cinit__(
         self, const uint8_t[::1] flags, const uint16_t[::1] tokens, const int64_t[::1] lengths,
-        int context,
+        int context, const uint16_t[:, ::1] codes=None,
     ):
-        cdef int64_t at = 0, i
+        """`codes` of encoders: a row a position, a column an encoder."""
+        cdef int64_t at = 0, i, e
         self.n_tokens = <int>flags.shape[0]
         self.context = context
         self.stream.reset(new Stream(&flags[0], <int>flags.shape[0], context))
@@ -196,6 +201,12 @@ cdef class Texts:
             self.stream.get().push_text(&tokens[0] + at if tokens.shape[0] else NULL, lengths[i],
                                         &self.rows)
             at += lengths[i]
+        if codes is not None:
+            self.stream.get().external.resize(codes.shape[1])
+            for e in range(codes.shape[1]):
+                self.stream.get().external[e].resize(self.stream.get().tokens.size() + 1, 0)
+                for i in range(codes.shape[0]):
+                    self.stream.get().external[e][self.rows[i]] = codes[i, e]
         self.shared = make_shared[const_tokens](self.stream.get().tokens)
 
     @property
@@ -423,10 +434,11 @@ cdef class Mixture:
     cdef MixtureWeights weights
     cdef list kept
     cdef const uint8_t[::1] flags
-    cdef int context
+    cdef int context, n_encoders
 
     def __cinit__(self, list trees, const uint8_t[::1] flags, int context, *, bint document,
-                  NGram ngram, const float[::1] frequency, const uint16_t[::1] ranks):
+                  NGram ngram, const float[::1] frequency, const uint16_t[::1] ranks,
+                  int n_encoders=0):
         cdef Tree tree
         for tree in trees:
             self.experts.trees.push_back(&tree.model)
@@ -443,13 +455,20 @@ cdef class Mixture:
         self.weights = learner.get().weights
         self.flags = flags
         self.context = context
+        self.n_encoders = n_encoders
+
+    cdef SequenceReader* reader_of(self, const MixtureWeights* weights) except NULL:
+        cdef SequenceReader* reader = new SequenceReader(
+            self.experts, weights[0], &self.flags[0], <int>self.flags.shape[0], self.context)
+        reader.stream.external.resize(self.n_encoders)
+        return reader
 
     cdef SequenceReader* reader(self) except NULL:
-        return new SequenceReader(
-            self.experts, self.weights, &self.flags[0], <int>self.flags.shape[0], self.context)
+        return self.reader_of(&self.weights)
 
     def learn(self, const uint16_t[::1] tokens, const int64_t[::1] lengths,
-              const int64_t[::1] first, Limits limits, int steps):
+              const int64_t[::1] first, Limits limits, int steps,
+              const uint16_t[:, ::1] codes=None):
         """All weights from the tokens of each text from its `first` on; mean bits on the way."""
         cdef TextList texts
         cdef unique_ptr[SequenceReader] reader
@@ -458,7 +477,9 @@ cdef class Mixture:
         cdef span[const_int64] start = span[const_int64](&first[0], first.shape[0])
         texts.tokens = &tokens[0]
         texts.lengths = span[const_int64](&lengths[0], lengths.shape[0])
+        texts.codes = &codes[0, 0] if self.n_encoders else NULL
         reader.reset(self.reader())
+        texts.reader = &reader.get().stream
         with nogil:
             if self.experts.document:
                 self.experts.document_weights = fit_document(
@@ -467,15 +488,16 @@ cdef class Mixture:
             if self.experts.mixed:
                 learner.reset(new MixtureLearner(self.experts))
                 # the reader looks at this object's weights: they are replaced as they are learnt
-                reader.reset(new SequenceReader(
-                    self.experts, learner.get().weights, &self.flags[0],
-                    <int>self.flags.shape[0], self.context))
+                with gil:
+                    reader.reset(self.reader_of(&learner.get().weights))
+                texts.reader = &reader.get().stream
                 total = learn_mixture(learner.get()[0], reader.get()[0], texts, start,
                                       limits.control.get()[0])
                 self.weights = learner.get().weights
         return bits, total
 
-    def score(self, const uint16_t[::1] tokens, const int64_t[::1] lengths, Limits limits):
+    def score(self, const uint16_t[::1] tokens, const int64_t[::1] lengths, Limits limits,
+              const uint16_t[:, ::1] codes=None):
         """log p of every token and end symbol, float64."""
         cdef TextList texts
         cdef unique_ptr[SequenceReader] reader
@@ -484,7 +506,9 @@ cdef class Mixture:
             return np.asarray(out)
         texts.tokens = &tokens[0] if tokens.shape[0] else NULL
         texts.lengths = span[const_int64](&lengths[0], lengths.shape[0])
+        texts.codes = &codes[0, 0] if self.n_encoders else NULL
         reader.reset(self.reader())
+        texts.reader = &reader.get().stream
         with nogil:
             score_texts(reader.get()[0], texts, &out[0], limits.control.get()[0])
         return np.asarray(out)
@@ -531,6 +555,11 @@ cdef class Reader:
         with nogil:
             for i in range(tokens.shape[0]):
                 self.reader.get().push(tokens[i])
+
+    def set_codes(self, const uint16_t[::1] codes):
+        """Of each encoder, for the next token; `push` forgets them."""
+        if codes.shape[0]:
+            self.reader.get().stream.set_codes(&codes[0])
 
     def next(self):
         """Probabilities of all tokens, float64."""

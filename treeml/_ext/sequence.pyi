@@ -24,6 +24,7 @@ class Texts:
         tokens: NDArray[np.uint16],
         lengths: NDArray[np.int64],
         context: int,
+        codes: NDArray[np.uint16] | None = None,
     ) -> None: ...
     @property
     def positions(self) -> NDArray[np.int32]: ...
@@ -104,6 +105,7 @@ class Mixture:
         ngram: NGram | None,
         frequency: NDArray[np.float32],
         ranks: NDArray[np.uint16],
+        n_encoders: int = 0,
     ) -> None: ...
     def learn(
         self,
@@ -112,9 +114,14 @@ class Mixture:
         first: NDArray[np.int64],
         limits: Limits,
         steps: int,
+        codes: NDArray[np.uint16] | None = None,
     ) -> tuple[float, float]: ...
     def score(
-        self, tokens: NDArray[np.uint16], lengths: NDArray[np.int64], limits: Limits
+        self,
+        tokens: NDArray[np.uint16],
+        lengths: NDArray[np.int64],
+        limits: Limits,
+        codes: NDArray[np.uint16] | None = None,
     ) -> NDArray[np.float64]: ...
     @property
     def mixed(self) -> bool: ...
@@ -127,6 +134,7 @@ class Reader:
     n_tokens: int
     def __init__(self, mixture: Mixture) -> None: ...
     def push(self, tokens: NDArray[np.uint16]) -> None: ...
+    def set_codes(self, codes: NDArray[np.uint16]) -> None: ...
     def next(self) -> NDArray[np.float64]: ...
     def log_probability(self, token: int) -> float: ...
     def generate(

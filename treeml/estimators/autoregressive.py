@@ -20,6 +20,7 @@ from treeml import ir
 from treeml._core.control import Control, SearchLimitWarning
 from treeml._core.params import Interval, Options, StrOptions, check_values
 from treeml.ir.sequence import SequenceModel
+from treeml.sequence.encoders import SequenceEncoder, named
 from treeml.sequence.explain import Explanation, explain, rules_text
 from treeml.sequence.language import Language, LearnOptions, learn
 from treeml.sequence.page import surprise_page
@@ -67,6 +68,10 @@ class ARDTLanguageModel:
         pruning of backoff language models, 1998). Such a model has one tree, no sets, no n-gram,
         and its file no training texts: `explain` shows no sentences and rounds ``n_rows`` down to
         a power of two.
+    encoders : sequence of SequenceEncoder or None, default=None
+        What else trees may ask: objects that read a text so far and say a code for it, a topic, a
+        part of speech, who speaks; see `treeml.sequence.SequenceEncoder`. They are no part of the
+        file: a loaded model asks for them by `set_encoders`. Not together with ``max_bytes``.
     smoothing : {"fitted", "fixed"}, default="fitted"
         Whether weights of paths and experts are fitted on the last tenth of the texts, or stay as
         they start. Texts of fewer than 400 tokens have fixed ones anyway.
@@ -114,6 +119,7 @@ class ARDTLanguageModel:
         "adapt": ["boolean"],
         "ngram": [Interval(Integral, 1, 5, closed="both"), None],
         "max_bytes": [Interval(Integral, 1, None, closed="left"), None],
+        "encoders": ["array-like", None],
         "smoothing": [StrOptions({"fitted", "fixed"})],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "time_limit": [Interval(Real, 0, None, closed="left"), None],
@@ -132,6 +138,7 @@ class ARDTLanguageModel:
         adapt: bool = True,
         ngram: int | None = None,
         max_bytes: int | None = None,
+        encoders: Sequence[SequenceEncoder] | None = None,
         smoothing: Literal["fitted", "fixed"] = "fitted",
         n_jobs: int | None = None,
         time_limit: float | None = None,
@@ -146,6 +153,7 @@ class ARDTLanguageModel:
         self.adapt = adapt
         self.ngram = ngram
         self.max_bytes = max_bytes
+        self.encoders = encoders
         self.smoothing = smoothing
         self.n_jobs = n_jobs
         self.time_limit = time_limit
@@ -185,6 +193,9 @@ class ARDTLanguageModel:
                 f"max_bytes={self.max_bytes} is for one tree: leave n_estimators at 1 and ngram "
                 "at None"
             )
+        encoders = named(self.encoders)
+        if encoders and self.max_bytes is not None:
+            raise ValueError("max_bytes is not for models with encoders: leave one of them out")
         kept = _checked(texts)
         if not kept:
             raise ValueError("the corpus is empty: fit needs at least one text that is not")
@@ -206,6 +217,7 @@ class ARDTLanguageModel:
             stop_after=getattr(self, "_stop_after", None),
             say=_say if self.verbose else None,
             small=self.max_bytes is not None,
+            encoders=encoders,
         )
         if self.max_bytes is None:
             language, self.status_ = learn(kept, options)
@@ -252,14 +264,14 @@ class ARDTLanguageModel:
         checked = _checked(texts, drop=False)
         if not checked:
             return np.empty(0)
-        encoded = self._fitted().tokenizer.encode(checked)
-        log = self._fitted().score(encoded)
+        encoded = self._reading().tokenizer.encode(checked)
+        log = self._reading().score(encoded)
         begin = np.cumsum([0, *(len(tokens) + 1 for tokens in encoded[:-1])])
         return np.add.reduceat(log, begin)
 
     def surprise(self, text: str) -> list[tuple[str, float]]:
         """Each token of a text, as text, with the bits that it took; the end comes last."""
-        language = self._fitted()
+        language = self._reading()
         tokens = language.tokenizer.encode(_checked([text], drop=False))[0]
         bits = -language.score([tokens]) / math.log(2)
         names = [language.tokenizer.pieces[t].decode("utf-8", errors="replace") for t in tokens]
@@ -278,7 +290,7 @@ class ARDTLanguageModel:
         ndarray of shape (n_tokens,), float64
             In the order of ``tokens_``.
         """
-        return self._fitted().reader(self._prompt(prompt)).next()
+        return self._reading().reader(self._prompt(prompt)).next()
 
     def generate(
         self,
@@ -313,7 +325,7 @@ class ARDTLanguageModel:
         }
         given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
         check_values(checks, given, "generate")
-        language = self._fitted()
+        language = self._reading()
         uniforms = np.random.default_rng(random_state).uniform(size=max_tokens)
         before = self._prompt(prompt)
         drawn = language.generate(before, uniforms, float(temperature), float(top_p))
@@ -337,7 +349,7 @@ class ARDTLanguageModel:
         Explanation
             ``text`` says it in words; shares add up to ``probability``.
         """
-        language = self._fitted()
+        language = self._reading()
         before = self._prompt(prompt)
         if token is None:
             token = int(np.argmax(language.reader(before).next()))
@@ -361,7 +373,7 @@ class ARDTLanguageModel:
 
         It is one file that loads nothing. A text may have at most 2,000 tokens.
         """
-        return surprise_page(self._fitted(), _checked([text], drop=False)[0], title)
+        return surprise_page(self._reading(), _checked([text], drop=False)[0], title)
 
     @property
     def size_bytes(self) -> int:
@@ -376,7 +388,7 @@ class ARDTLanguageModel:
         return self._json(self._fitted().model, self.status_)
 
     def _json(self, model: SequenceModel, status: str) -> str:
-        parameters = self.get_params()
+        parameters = {k: v for k, v in self.get_params().items() if k != "encoders"}
         if model.small:  # of which every byte counts
             default = type(self)().get_params()
             parameters = {k: v for k, v in parameters.items() if v != default[k]}
@@ -401,6 +413,33 @@ class ARDTLanguageModel:
         out._set(Language(model))
         return out
 
+    def set_encoders(self, encoders: Sequence[SequenceEncoder]) -> ARDTLanguageModel:
+        """Give a loaded model the encoders that it was fitted with, in any order.
+
+        Raises
+        ------
+        ValueError
+            Where they are not the ones that the model asks for, by name, number of codes, and
+            whether these are ordered.
+        """
+        model = self._fitted().model
+        given = {encoder.name: encoder for encoder in named(encoders)}
+        if sorted(given) != sorted(column.name for column in model.encoders):
+            raise ValueError(
+                f"the model asks for the encoders {[c.name for c in model.encoders]}, and was "
+                f"given {list(given)}"
+            )
+        for column in model.encoders:
+            mine = given[column.name]
+            if mine.n_codes != column.n_codes or bool(mine.ordered) != column.ordered:
+                raise ValueError(
+                    f"encoder {column.name!r} was fitted with n_codes={column.n_codes} and "
+                    f"ordered={column.ordered}, but has {mine.n_codes} and {bool(mine.ordered)}"
+                )
+        self.encoders = [given[column.name] for column in model.encoders]
+        self._set(Language(model, self._language.tokenizer, tuple(self.encoders)))
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
         state = {k: v for k, v in vars(self).items() if k != "_language"}
         if hasattr(self, "_language"):
@@ -411,7 +450,9 @@ class ARDTLanguageModel:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if "model_" in state:
-            self._set(Language(state["model_"]))
+            model = state["model_"]
+            encoders = named(self.encoders) if model.encoders else ()
+            self._set(Language(model, encoders=encoders))
 
     def _set(self, language: Language) -> None:
         self._language = language
@@ -423,6 +464,17 @@ class ARDTLanguageModel:
         if not hasattr(self, "_language"):
             raise ValueError(f"this {type(self).__name__} is not fitted yet: call fit first")
         return self._language
+
+    def _reading(self) -> Language:
+        """The model where it reads texts, which takes its encoders."""
+        language = self._fitted()
+        columns = language.model.encoders
+        if len(language.encoders) != len(columns):
+            raise ValueError(
+                f"this model was fitted with the encoders {[c.name for c in columns]}, which its "
+                "file does not hold: give them to set_encoders first"
+            )
+        return language
 
     def _prompt(self, prompt: str | Sequence[int]) -> np.ndarray:
         language = self._fitted()
@@ -441,7 +493,7 @@ class ARDTLanguageModel:
         return tokens.astype(np.uint16)
 
     def _log_probs(self, texts: list[str]) -> np.ndarray:
-        language = self._fitted()
+        language = self._reading()
         return language.score(language.tokenizer.encode(texts))
 
     def _set_stop(self, after_polls: int) -> ARDTLanguageModel:

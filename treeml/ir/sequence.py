@@ -11,7 +11,7 @@ import numpy as np
 
 from treeml.ir.small_sequence import small_from_bytes, to_bytes
 
-__all__ = ["NODE_FIELDS", "SequenceModel", "SequenceTree"]
+__all__ = ["NODE_FIELDS", "EncoderColumn", "SequenceModel", "SequenceTree"]
 
 _ARRAYS = ("nodes", "sets", "start", "token", "count", "weights")
 NODE_FIELDS = (
@@ -29,8 +29,8 @@ class SequenceTree:
     ----------
     columns : tuple of (int, int, int, int)
         What a test may ask for: source (-1: the tokens, 0 open quotation, 1 tokens since the
-        sentence began, 2 first token of the word, 3 of the word before), tokens back, number of
-        the order (-1: none) and number of codes.
+        sentence began, 2 first token of the word, 3 of the word before, from 4 on encoders), tokens
+        back, number of the order (-1: none) and number of codes.
     charges : tuple of float
         What growth took off each column's gains.
     nodes : ndarray of shape (n_nodes,)
@@ -97,6 +97,40 @@ class SequenceTree:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class EncoderColumn:
+    """A column of codes that an encoder gives, which is not part of the model.
+
+    Parameters
+    ----------
+    name : str
+    ordered : bool
+        Whether the encoder says that near codes are alike.
+    ranks : ndarray of shape (n_codes,), uint16
+        Place of each code in the order that thresholds ask for.
+    code_names : tuple of str, or None
+    """
+
+    name: str
+    ordered: bool
+    ranks: np.ndarray
+    code_names: tuple[str, ...] | None = None
+
+    @property
+    def n_codes(self) -> int:
+        return len(self.ranks)
+
+    def to_dict(self) -> dict[str, Any]:
+        names = None if self.code_names is None else list(self.code_names)
+        ranks = self.ranks.tolist()
+        return {"name": self.name, "ordered": self.ordered, "ranks": ranks, "code_names": names}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> EncoderColumn:
+        names = None if data["code_names"] is None else tuple(data["code_names"])
+        return cls(data["name"], data["ordered"], np.array(data["ranks"], dtype=np.uint16), names)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class SequenceModel:
     """Trees over sequences, and what stands beside them.
 
@@ -119,6 +153,8 @@ class SequenceModel:
         Empty: as they start.
     tokens, lengths : ndarray, uint16 and int64
         The training texts as tokens, without their ends; none for a small model.
+    encoders : tuple of EncoderColumn
+        Columns whose codes come from outside, sources from 4 on.
     """
 
     kind: ClassVar[str] = "sequence_model"
@@ -133,6 +169,7 @@ class SequenceModel:
     mixture: dict[str, np.ndarray]
     tokens: np.ndarray
     lengths: np.ndarray
+    encoders: tuple[EncoderColumn, ...] = ()
 
     @property
     def small(self) -> bool:
@@ -181,6 +218,7 @@ class SequenceModel:
             "mixture": {name: _pack(values) for name, values in self.mixture.items()},
             "tokens": _pack(self.tokens),
             "lengths": _pack(self.lengths),
+            **({"encoders": [e.to_dict() for e in self.encoders]} if self.encoders else {}),
         }
 
     @classmethod
@@ -198,6 +236,7 @@ class SequenceModel:
             {name: _unpack(values) for name, values in data["mixture"].items()},
             _unpack(data["tokens"]),
             _unpack(data["lengths"]),
+            tuple(map(EncoderColumn.from_dict, data.get("encoders", ()))),
         )
 
 

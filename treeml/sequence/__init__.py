@@ -1,6 +1,7 @@
 """Sequences of tokens: language models of trees, and programs as trees."""
 
 from treeml.sequence import compile  # noqa: A004
+from treeml.sequence.encoders import SequenceEncoder
 from treeml.sequence.explain import ExpertShare, Explanation, NodeShare
 from treeml.sequence.language import Language, LearnOptions, learn
 from treeml.sequence.orders import learn_orders
@@ -13,6 +14,7 @@ __all__ = [
     "Language",
     "LearnOptions",
     "NodeShare",
+    "SequenceEncoder",
     "Tokenizer",
     "TreeRecipe",
     "compile",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from treeml._ext import sequence as native
-from treeml.ir.sequence import SequenceTree
+from treeml.ir.sequence import EncoderColumn, SequenceTree
 from treeml.sequence.language import Language
 
 __all__ = [
@@ -244,8 +244,16 @@ def tests_of(language: Language, tree: SequenceTree, path: list[int]) -> Iterato
             yes = ~yes
         if order >= 0:
             yes = yes[language.model.orders[order]]
+        encoder = (
+            language.model.encoders[source - len(_SOURCES)] if source >= len(_SOURCES) else None
+        )
+        if encoder is not None:
+            yes = yes[encoder.ranks]
         kept = allowed.get((source, back), np.ones(len(yes), dtype=bool)) & yes
         allowed[source, back] = kept
+        if encoder is not None:
+            yield child, _code_in_words(encoder, kept)
+            continue
         yield child, _in_words(source, back, kept, names if order >= 0 else None, frequency)
 
 
@@ -253,6 +261,19 @@ def _place(source: int, back: int) -> str:
     if source >= 0:
         return _SOURCES[source]
     return "the last token" if back == 1 else f"the token {back} back"
+
+
+def _code_in_words(encoder: EncoderColumn, kept: np.ndarray) -> str:
+    codes = np.flatnonzero(kept).tolist()
+    shown = list(map(str, range(len(kept)))) if encoder.code_names is None else encoder.code_names
+    if not codes:
+        return f"{encoder.name} is none"
+    if encoder.ordered and len(codes) > 1 and codes[-1] - codes[0] == len(codes) - 1:
+        high = "or more" if codes[-1] == len(kept) - 1 else f"to {shown[codes[-1]]}"
+        return f"{encoder.name}: {shown[codes[0]]} {high}"
+    few = ", ".join(shown[code] for code in codes[:_FEW])
+    more = f" and {len(codes) - _FEW} more" if len(codes) > _FEW else ""
+    return f"{encoder.name} is one of {few}{more}" if len(codes) > 1 else f"{encoder.name} is {few}"
 
 
 def _in_words(

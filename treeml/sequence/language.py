@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from treeml._ext import sequence as native
-from treeml.ir.sequence import SequenceModel, SequenceTree
+from treeml.ir.sequence import EncoderColumn, SequenceModel, SequenceTree
+from treeml.sequence.encoders import (
+    CodeReader,
+    SequenceEncoder,
+    check_causal,
+    codes_of,
+    column_of,
+)
 from treeml.sequence.orders import learn_orders
 from treeml.sequence.recipe import TreeRecipe
 from treeml.sequence.tokens import END, Kind, Tokenizer, learn_tokenizer
@@ -17,7 +24,7 @@ from treeml.sequence.tokens import END, Kind, Tokenizer, learn_tokenizer
 __all__ = ["STEPS", "Language", "LearnOptions", "Learner", "as_lists", "learn"]
 
 _FOLD, _LEAST_FOLD, STEPS = 0.1, 200, 120
-_QUOTED, _SINCE, _WORD, _WORD_BEFORE = range(4)
+_QUOTED, _SINCE, _WORD, _WORD_BEFORE, _ENCODERS = range(5)
 _READABLE_ROWS, _SWEEPS, _CUT_COST, _MOVE_COST = 20, 6, 2.0, 2.0
 
 
@@ -38,6 +45,7 @@ class LearnOptions:
     stop_after: int | None = None
     say: Callable[[str], object] | None = None
     small: bool = False
+    encoders: tuple[SequenceEncoder, ...] = ()
 
     def limits(self) -> native.Limits:
         return native.Limits(
@@ -50,8 +58,13 @@ class LearnOptions:
 class Language:
     """A fitted language model: the data, and the native objects that read it."""
 
-    def __init__(self, model: SequenceModel, tokenizer: Tokenizer | None = None) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: SequenceModel,
+        tokenizer: Tokenizer | None = None,
+        encoders: tuple[SequenceEncoder, ...] = (),
+    ) -> None:
+        self.model, self.encoders = model, encoders
         self.tokenizer = tokenizer or Tokenizer.from_dict(model.vocabulary)
         self.flags = self.tokenizer.flags()
         self._train: native.Texts | None = None
@@ -75,15 +88,20 @@ class Language:
             ngram=ngram,
             frequency=_frequency(self.counts),
             ranks=np.ascontiguousarray(ranks, dtype=np.uint16),
+            n_encoders=len(model.encoders),
         )
 
     @property
     def train(self) -> native.Texts:
-        """The training texts as a stream."""
+        """The training texts as a stream, without codes of encoders."""
         if self._train is None:
             model = self.model
             self._train = native.Texts(self.flags, model.tokens, model.lengths, model.context)
         return self._train
+
+    def codes(self, texts: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Ranks of encoders' codes, a row a position; None where there are no encoders."""
+        return _ranks(self.encoders, self.model.encoders, texts, self.tokenizer.names())
 
     @functools.cached_property
     def stream(self) -> np.ndarray:
@@ -98,8 +116,12 @@ class Language:
 
     @functools.cached_property
     def _rows_by_leaf(self) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.train.positions
-        leaves = self.trees[0].leaves(self.train, rows)
+        train, model = self.train, self.model
+        if self.encoders:
+            codes = self.codes(np.split(model.tokens, np.cumsum(model.lengths)[:-1]))
+            train = native.Texts(self.flags, model.tokens, model.lengths, model.context, codes)
+        rows = train.positions
+        leaves = self.trees[0].leaves(train, rows)
         order = np.argsort(leaves, kind="stable")
         return rows[order], leaves[order]
 
@@ -117,7 +139,7 @@ class Language:
     def score(self, texts: Sequence[np.ndarray]) -> np.ndarray:
         """Natural logarithm of the probability of every token and end, text after text."""
         limits = native.Limits()
-        out = self.mixture.score(*as_lists(texts), limits)
+        out = self.mixture.score(*as_lists(texts), limits, self.codes(texts))
         if limits.raised:
             raise limits.raised[0]
         return out
@@ -127,15 +149,41 @@ class Language:
     ) -> np.ndarray:
         """What follows the tokens, drawn with a uniform number each, without the end."""
         limits = native.Limits()
-        drawn = self.reader(tokens).generate(uniforms, temperature, top_p, limits)
+        reader = self.reader(tokens)
+        if self.encoders:
+            drawn = self._generate(reader, tokens, uniforms, (temperature, top_p), limits)
+        else:
+            drawn = reader.generate(uniforms, temperature, top_p, limits)
         if limits.raised:
             raise limits.raised[0]
         return drawn[drawn != END]
+
+    def _generate(
+        self,
+        reader: native.Reader,
+        tokens: np.ndarray,
+        uniforms: np.ndarray,
+        how: tuple[float, float],
+        limits: native.Limits,
+    ) -> np.ndarray:
+        """Token by token, since encoders must see each."""
+        names, drawn = self.tokenizer.names(), []
+        codes = CodeReader(self.encoders, self.model.encoders, [names[t] for t in tokens])
+        for at in range(len(uniforms)):
+            found = reader.generate(uniforms[at : at + 1], *how, limits)
+            if not len(found) or found[0] == END:
+                break
+            drawn.append(found[0])
+            codes.push(names[found[0]])
+            reader.set_codes(codes.ranks)
+        return np.array(drawn, dtype=np.uint16)
 
     def reader(self, tokens: np.ndarray) -> native.Reader:
         """At the end of an unfinished text."""
         reader = native.Reader(self.mixture)
         reader.push(np.ascontiguousarray(tokens, dtype=np.uint16))
+        if (codes := self.codes([tokens])) is not None:
+            reader.set_codes(codes[-1])
         return reader
 
     def _native(self, tree: SequenceTree) -> native.Tree:
@@ -201,9 +249,29 @@ class Learner:
         self.options, self.limits = options, limits
         self.n_tokens = len(tokenizer)
         self.flags = tokenizer.flags()
-        self.texts = native.Texts(self.flags, tokens, lengths, options.context)
+        self.encoders, self.codes = self._encode()
+        self.texts = native.Texts(self.flags, tokens, lengths, options.context, self.codes)
         self.positions = self.texts.positions
         self.first_fold = _fold(lengths)
+
+    def _encode(self) -> tuple[tuple[EncoderColumn, ...], np.ndarray | None]:
+        """Encoders as columns, and their codes of all positions, which may not look ahead."""
+        if not self.options.encoders:
+            return (), None
+        names = self.tokenizer.names()
+        texts = [[names[t] for t in part] for part in self._split()]
+        after = np.insert(self.tokens, np.cumsum(self.lengths), END)
+        columns, codes = [], []
+        for encoder in self.options.encoders:
+            check_causal(encoder, texts)
+            found = codes_of(encoder, texts)
+            column = column_of(encoder, found, after, self.n_tokens, self.options.seed)
+            columns.append(column)
+            codes.append(column.ranks[found])
+        return tuple(columns), np.ascontiguousarray(np.array(codes, dtype=np.uint16).T)
+
+    def _split(self) -> list[np.ndarray]:
+        return np.split(self.tokens, np.cumsum(self.lengths)[:-1])
 
     def order_tokens(self) -> None:
         names = tuple(dict.fromkeys(n for recipe in self.options.recipes for n in recipe.orders))
@@ -252,8 +320,9 @@ class Learner:
             mixture=parameters,
             tokens=self.tokens,
             lengths=self.lengths,
+            encoders=self.encoders,
         )
-        return Language(model, self.tokenizer), self.status
+        return Language(model, self.tokenizer, self.options.encoders), self.status
 
     def columns(self, recipe: TreeRecipe) -> tuple[list[tuple[int, int, int, int]], list[float]]:
         columns, charges = [], []
@@ -266,6 +335,9 @@ class Learner:
             columns += [(_QUOTED, 0, -1, 2), (_SINCE, 0, -1, 32)]
             columns += [(_WORD, 0, order, self.n_tokens), (_WORD_BEFORE, 0, order, self.n_tokens)]
             charges += [1.0, 1.0, 1.0, 2.0]
+        for number, encoder in enumerate(self.encoders):
+            columns.append((_ENCODERS + number, 0, -1, encoder.n_codes))
+            charges.append(1.0)
         return columns, charges
 
     def _tree(self, recipe: TreeRecipe) -> native.Tree:
@@ -312,10 +384,14 @@ class Learner:
             ngram=ngram,
             frequency=_frequency(_counts(self.tokens, self.lengths, self.n_tokens)),
             ranks=np.ascontiguousarray(self.orders[0]),
+            n_encoders=len(self.encoders),
         )
         if self.first_fold is not None and self.options.fitted:
             tokens, lengths, first = self.fold_texts()
-            _, mixed = mixture.learn(tokens, lengths, first, self.limits, STEPS)
+            codes = self.codes
+            if codes is not None:
+                codes = codes[len(codes) - len(tokens) - len(lengths) :]
+            _, mixed = mixture.learn(tokens, lengths, first, self.limits, STEPS, codes)
             if mixture.mixed:
                 n = len(self.positions) - self.first_fold
                 say(f"mixture: {-mixed / np.log(2) / n:.4f} bits a token on the rest of the texts")
@@ -341,6 +417,21 @@ class Learner:
             equality_exponent=recipe.equality_exponent,
             **tree.arrays(),
         )
+
+
+def _ranks(
+    encoders: Sequence[SequenceEncoder],
+    columns: Sequence[EncoderColumn],
+    texts: Sequence[np.ndarray],
+    names: list[str],
+) -> np.ndarray | None:
+    """Of all positions of texts, a row each, uint16."""
+    if not encoders:
+        return None
+    words = [[names[t] for t in tokens] for tokens in texts]
+    pairs = zip(encoders, columns, strict=True)
+    ranks = [column.ranks[codes_of(encoder, words)] for encoder, column in pairs]
+    return np.ascontiguousarray(np.array(ranks, dtype=np.uint16).T)
 
 
 def _forget_examples(tree: native.Tree) -> None:

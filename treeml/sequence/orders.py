@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
-__all__ = ["NAMES", "learn_orders"]
+__all__ = ["NAMES", "learn_orders", "order_codes"]
 
 NAMES = ("next", "previous", "both", "second")
 _RANK, _SPARE, _POWERS, _SWEEPS, _DENSE, _MIXED = 40, 10, 6, 15, 400, 24
@@ -61,6 +61,36 @@ def learn_orders(
             points = rows(name)
         out[name] = _order(points, weight, rng)
     return out
+
+
+def order_codes(
+    codes: np.ndarray, n_codes: int, next_tokens: np.ndarray, n_tokens: int, seed: int = 0
+) -> NDArray[np.uint16]:
+    """Rank of every code in an order by the tokens that follow it, as `learn_orders` makes them.
+
+    Parameters
+    ----------
+    codes, next_tokens : ndarray of shape (n,), int
+        A code, and the token behind it.
+    n_codes, n_tokens : int
+    seed : int, default=0
+
+    Returns
+    -------
+    ndarray of shape (n_codes,), uint16
+    """
+    rng = np.random.default_rng(seed)
+    counts = csr_matrix(
+        coo_matrix((np.ones(len(codes)), (codes, next_tokens)), (n_codes, n_tokens))
+    )
+    weight = np.bincount(codes, minlength=n_codes) + 1.0
+    counts.data = np.sqrt(counts.data / np.repeat(weight, np.diff(counts.indptr)))
+    if n_codes <= _DENSE:
+        left, values, _ = np.linalg.svd(counts.toarray(), full_matrices=False)
+        left, values = left[:, :_RANK], values[:_RANK]
+    else:
+        left, values = _leading(counts, rng)
+    return _order(left * values, weight, rng)
 
 
 def _embedding(

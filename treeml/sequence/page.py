@@ -41,6 +41,7 @@ def surprise_page(language: Language, text: str, title: str) -> str:
 
     names = language.tokenizer.names()
     reader = language.reader(tokens[:0])
+    codes = language.codes([tokens])
     cells = []
     for at, token in enumerate([*tokens.tolist(), END]):
         p = reader.next()
@@ -56,6 +57,8 @@ def surprise_page(language: Language, text: str, title: str) -> str:
             }
         )
         reader.push(tokens[at : at + 1])
+        if codes is not None and at < len(tokens):
+            reader.set_codes(codes[at + 1])
     bits = [-math.log2(cell["p"]) for cell in cells]
     n_bytes = len(text.encode()) + 1
     folder = importlib.resources.files("treeml.sequence")

@@ -59,15 +59,23 @@ inline void log_probabilities(const SequenceModel& model, const Stream& stream, 
 struct TextList {
     const Token* tokens;
     std::span<const std::int64_t> lengths;
+    const std::uint16_t* codes = nullptr;  // of encoders, all of a position side by side
+    Stream* reader = nullptr;              // that gets them
 
     // visit(text, place in it, token) for each token and, with kEnd, after the last.
     template <class Begin, class Visit>
     void walk(const Begin& begin, const Visit& visit) const {
         const Token* at = tokens;
+        const std::uint16_t* code = codes;
         for (std::size_t text = 0; text < lengths.size(); ++text) {
             begin(text);
-            for (std::int64_t i = 0; i <= lengths[text]; ++i)
+            for (std::int64_t i = 0; i <= lengths[text]; ++i) {
+                if (code) {
+                    reader->set_codes(code);
+                    code += reader->external.size();
+                }
                 if (!visit(text, i, i < lengths[text] ? at[i] : kEnd)) return;
+            }
             at += lengths[text];
         }
     }

@@ -28,6 +28,7 @@ class Stream {
     void begin() {
         tokens.insert(tokens.end(), static_cast<std::size_t>(context_), kEnd);
         for (auto& column : derived) column.resize(tokens.size(), 0);
+        for (auto& column : external) column.resize(tokens.size(), 0);
         quoted_ = false;
         since_ = 0;
         word_ = before_ = kEnd;
@@ -62,17 +63,29 @@ class Stream {
     void clear() {
         tokens.clear();
         for (auto& column : derived) column.clear();
+        for (auto& column : external) column.clear();
+    }
+
+    // Codes of encoders for the next position, one an external column.
+    void set_codes(const std::uint16_t* codes) {
+        for (auto& column : external) column.back() = *codes++;
+    }
+    // What a column looks at: tokens, derived columns, those of encoders.
+    const std::vector<std::uint16_t>& source(int number) const {
+        return number < 0 ? tokens : number < kDerived ? derived[number] : external[number - kDerived];
     }
 
     std::vector<Token> tokens;
     // One value more than tokens: that of the next position.
     std::array<std::vector<std::uint16_t>, kDerived> derived;
+    std::vector<std::vector<std::uint16_t>> external;
 
   private:
     // Writes the derived values of the next position over those that a text before has left there.
     void look() {
         const std::size_t at = tokens.size();
         for (auto& column : derived) column.resize(at + 1);
+        for (auto& column : external) column.resize(at + 1);
         derived[kInQuotes][at] = quoted_;
         derived[kSinceSentence][at] = static_cast<std::uint16_t>(std::min(since_, kLongestSentence));
         derived[kWord][at] = word_;
@@ -88,8 +101,8 @@ class Stream {
 
 // A column of codes, computed where it is read: a source looked at some tokens back, put into an order.
 struct SequenceColumn {
-    int source;                  // -1: tokens, else a derived column
-    int back;                    // 1 is the last token; 0 for derived columns
+    int source;                  // -1: tokens, a derived column, and behind those that of an encoder
+    int back;                    // 1 is the last token; 0 for other columns
     const std::uint16_t* ranks;  // rank of each token, null where the value is the code
     int n_codes;
     double charge;  // gains are multiplied by exp(-rate * charge)
@@ -101,14 +114,13 @@ struct ColumnView {
     const std::uint16_t* ranks;
 
     ColumnView(const SequenceColumn& column, const Stream& stream)
-        : from((column.source < 0 ? stream.tokens.data() : stream.derived[column.source].data()) - column.back),
+        : from(stream.source(column.source).data() - column.back),
           ranks(column.ranks) {}
     int operator[](std::int32_t position) const { return ranks ? ranks[from[position]] : from[position]; }
 };
 
 inline int code_of(const SequenceColumn& column, const Stream& stream, std::int32_t position) {
-    const auto& from = column.source < 0 ? stream.tokens : stream.derived[column.source];
-    const std::uint16_t value = from[position - column.back];
+    const std::uint16_t value = stream.source(column.source)[position - column.back];
     return column.ranks ? column.ranks[value] : value;
 }
 
