@@ -52,7 +52,7 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
         int min_rows, sweeps
         double charge_rate, cut_cost, move_cost
     cdef cppclass SequenceGrowth:
-        int64_t rows_to_cut, max_leaves
+        int64_t rows_to_cut, max_leaves, rows_to_screen
         cbool suffixes
         int longest
         CutOptions cut
@@ -79,6 +79,14 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
         KneserNey(const Stream&, span[const_int32], int) except +
         int64_t n_grams()
         double probability(const Stream&, int32_t, uint16_t)
+    cdef cppclass Recall:
+        Recall(const Stream&, span[const_int32]) except +
+    cdef cppclass Effect "treeml::Triggers::Effect":
+        uint16_t token
+        float log_ratio
+    cdef cppclass RecalledText:
+        int agree()
+        vector[Effect] effects_on(uint16_t)
     cdef cppclass MixtureWeights:
         int n_experts
         vector[float] weight, boost
@@ -87,6 +95,7 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
         cbool document, mixed
         PathWeights document_weights
         const KneserNey* ngram
+        const Recall* recall
         vector[float] frequency
         vector[uint16_t] ranks
         int size()
@@ -105,12 +114,15 @@ cdef extern from "treeml/sequence_fit.hpp" namespace "treeml" nogil:
         void next(double*) except +
         double log_probability(uint16_t) except +
         double log_of_expert(int, uint16_t)
-        double boost_of(uint16_t)
+        double boost_of_use(uint16_t)
+        double boost_of_place(uint16_t)
+        double boost_of_triggers(uint16_t)
         double log_total()
         const vector[float]& expert_weights()
         const vector[PathStep]& path(int)
         const vector[int32_t]& repeats()
         const DocumentCounts& document()
+        const RecalledText& recalled()
     cdef cppclass MixtureLearner:
         MixtureLearner(const Experts&) except +
         MixtureWeights weights
@@ -180,7 +192,7 @@ cdef class Limits:
 
 
 cdef class Texts:
-    """Texts as one stream of tokens, each behind its own start."""
+    """Texts as one stream of tokens, each behind its own start; `traits`: flags and classes."""
 
     cdef unique_ptr[Stream] stream
     cdef shared_ptr[const_tokens] shared
@@ -189,14 +201,14 @@ cdef class Texts:
     cdef readonly int context
 
     def __cinit__(
-        self, const uint8_t[::1] flags, const uint16_t[::1] tokens, const int64_t[::1] lengths,
+        self, const uint8_t[:, ::1] traits, const uint16_t[::1] tokens, const int64_t[::1] lengths,
         int context, const uint16_t[:, ::1] codes=None,
     ):
         """`codes` of encoders: a row a position, a column an encoder."""
         cdef int64_t at = 0, i, e
-        self.n_tokens = <int>flags.shape[0]
+        self.n_tokens = <int>traits.shape[1]
         self.context = context
-        self.stream.reset(new Stream(&flags[0], <int>flags.shape[0], context))
+        self.stream.reset(new Stream(&traits[0, 0], <int>traits.shape[1], context))
         for i in range(lengths.shape[0]):
             self.stream.get().push_text(&tokens[0] + at if tokens.shape[0] else NULL, lengths[i],
                                         &self.rows)
@@ -255,7 +267,7 @@ cdef class Tree:
     def grow(
         self, Texts texts, const int32_t[::1] rows, Limits limits, *, int64_t rows_to_cut,
         int64_t max_leaves, bint suffixes, int longest, int min_rows, int sweeps,
-        double charge_rate, double cut_cost, double move_cost,
+        double charge_rate, double cut_cost, double move_cost, int64_t rows_to_screen,
     ):
         """Growth and counts on these positions, which ascend."""
         cdef SequenceGrowth growth
@@ -265,6 +277,7 @@ cdef class Tree:
         growth.cut.min_rows, growth.cut.sweeps = min_rows, sweeps
         growth.cut.charge_rate, growth.cut.cut_cost = charge_rate, cut_cost
         growth.cut.move_cost = move_cost
+        growth.rows_to_screen = rows_to_screen
         own.assign(&rows[0], &rows[0] + rows.shape[0])
         with nogil:
             grow_model(self.model, texts.stream.get()[0], own, growth, self.counting,
@@ -427,39 +440,54 @@ cdef class NGram:
         return np.asarray(out)
 
 
+cdef class Recollection:
+    """Where training went on like a text, and which tokens go with others."""
+
+    cdef unique_ptr[Recall] recall
+    cdef Texts texts  # it looks into them
+
+    def __cinit__(self, Texts texts, const int32_t[::1] rows):
+        cdef span[const_int32] given = span[const_int32](&rows[0], rows.shape[0])
+        self.texts = texts
+        with nogil:
+            self.recall.reset(new Recall(texts.stream.get()[0], given))
+
+
 cdef class Mixture:
     """Trees and what stands beside them; without other experts, one tree is itself."""
 
     cdef Experts experts
     cdef MixtureWeights weights
     cdef list kept
-    cdef const uint8_t[::1] flags
+    cdef const uint8_t[:, ::1] traits
     cdef int context, n_encoders
 
-    def __cinit__(self, list trees, const uint8_t[::1] flags, int context, *, bint document,
-                  NGram ngram, const float[::1] frequency, const uint16_t[::1] ranks,
-                  int n_encoders=0):
+    def __cinit__(self, list trees, const uint8_t[:, ::1] traits, int context, *, bint document,
+                  NGram ngram, Recollection recall, const float[::1] frequency,
+                  const uint16_t[::1] ranks, int n_encoders=0):
         cdef Tree tree
         for tree in trees:
             self.experts.trees.push_back(&tree.model)
-        self.kept = [*trees, ngram]
+        self.kept = [*trees, ngram, recall]
         self.experts.document = document
         self.experts.mixed = document or ngram is not None or len(trees) > 1
         if ngram is not None:
             self.experts.ngram = ngram.ngram.get()
+        if recall is not None:
+            self.experts.recall = recall.recall.get()
         self.experts.frequency.assign(&frequency[0], &frequency[0] + frequency.shape[0])
         self.experts.ranks.assign(&ranks[0], &ranks[0] + ranks.shape[0])
         self.experts.document_weights = (<Tree>trees[0]).model.weights
         cdef unique_ptr[MixtureLearner] learner
         learner.reset(new MixtureLearner(self.experts))
         self.weights = learner.get().weights
-        self.flags = flags
+        self.traits = traits
         self.context = context
         self.n_encoders = n_encoders
 
     cdef SequenceReader* reader_of(self, const MixtureWeights* weights) except NULL:
         cdef SequenceReader* reader = new SequenceReader(
-            self.experts, weights[0], &self.flags[0], <int>self.flags.shape[0], self.context)
+            self.experts, weights[0], &self.traits[0, 0], <int>self.traits.shape[1], self.context)
         reader.stream.external.resize(self.n_encoders)
         return reader
 
@@ -546,7 +574,7 @@ cdef class Reader:
 
     def __cinit__(self, Mixture mixture):
         self.mixture = mixture
-        self.n_tokens = <int>mixture.flags.shape[0]
+        self.n_tokens = <int>mixture.traits.shape[1]
         self.reader.reset(mixture.reader())
         self.reader.get().begin()
 
@@ -587,13 +615,26 @@ cdef class Reader:
         return self.reader.get().log_probability(token)
 
     def experts(self, uint16_t token):
-        """Weight and log p of each expert, the boost, and the log of the sum over tokens; after
-        `next`."""
+        """Weight and log p of each expert, and the log of the sum over tokens; after `next`."""
         cdef SequenceReader* reader = self.reader.get()
         cdef int e
         pairs = [(reader.expert_weights()[e], reader.log_of_expert(e, token))
                  for e in range(self.mixture.experts.size())]
-        return pairs, reader.boost_of(token), reader.log_total()
+        return pairs, reader.log_total()
+
+    def boosts(self, uint16_t token):
+        """Logs of what a token gains as one used before, as the one that training has next, and
+        by others in the text; how many tokens agree with training; and the others with their log
+        ratios; after `next`."""
+        cdef SequenceReader* reader = self.reader.get()
+        cdef double triggered = reader.boost_of_triggers(token)
+        cdef Effect effect
+        others = []
+        if triggered != 0:
+            others = [(effect.token, effect.log_ratio)
+                      for effect in reader.recalled().effects_on(token)]
+        gains = (reader.boost_of_use(token), reader.boost_of_place(token), triggered)
+        return gains, reader.recalled().agree(), others
 
     def path(self, int tree):
         """Node and bucket from the root down; after `next`."""

@@ -103,10 +103,10 @@ def _ngram(train: list[str], dev: list[str], order: int) -> dict[str, Any]:
 
     tokenizer, first = _timed(lambda: learn_tokenizer("bpe", train, 2048))
     encoded, more = _timed(lambda: tokenizer.encode(train))
-    flags = tokenizer.flags()
-    texts = native.Texts(flags, *as_lists(encoded), 12)
+    traits = np.stack([tokenizer.flags(), np.zeros(len(tokenizer), dtype=np.uint8)])
+    texts = native.Texts(traits, *as_lists(encoded), 12)
     ngram, cpu = _timed(lambda: native.NGram(texts, texts.positions, order))
-    fresh = native.Texts(flags, *as_lists(tokenizer.encode(dev)), 12)
+    fresh = native.Texts(traits, *as_lists(tokenizer.encode(dev)), 12)
     p, score = _timed(lambda: ngram.probabilities(fresh, fresh.positions))
     return {
         "bits": -float(np.log2(p).sum()),
@@ -146,7 +146,7 @@ def _trees(train: list[str], dev: list[str], parameters: dict[str, Any]) -> dict
     ended = np.concatenate([np.append(text, END) for text in encoded]).astype(np.int64)
     model, whole = _timed(lambda: ARDTLanguageModel(**parameters).fit(train))
     names = model.model_.order_names
-    _, orders = _timed(lambda: learn_orders(ended, len(tokenizer), names))
+    _, orders = _timed(lambda: learn_orders(ended, len(tokenizer), (*names, "both")))
     return _scored(model, dev) | {
         "cpu": whole - apart - more - orders,
         "apart": apart + more + orders,

@@ -98,7 +98,8 @@ def test_shares_sum_to_the_probability(model: ARDTLanguageModel) -> None:
                 shares = math.fsum(node.share for node in expert.nodes)
                 assert shares == pytest.approx(expert.share, rel=1e-9)
                 assert all(node.share >= -1e-15 for node in expert.nodes)
-        product = math.prod(e.factor for e in found.experts) * found.boost / found.normaliser
+        product = math.prod(e.factor for e in found.experts) / found.normaliser
+        product *= math.prod(factor for _, factor in found.boosts)
         assert product == pytest.approx(found.probability, rel=1e-4)  # single precision
         assert repr(found.token) in found.text
 

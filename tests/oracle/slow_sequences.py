@@ -9,19 +9,37 @@ END = 0
 OPENS, CLOSES, ENDS_SENTENCE, QUOTES = 1, 2, 4, 8
 
 
-def places(texts, flags):
+def coarse(n):
+    """Codes of how many: to 7 exactly, then four an octave, 63 at most."""
+    code = 0
+    for octave in range(60):
+        for quarter in range(4):
+            if n < (4 + quarter + 1) * 2**octave:
+                return min(code + 4, 63) if n >= 4 else n
+            code += 1
+    raise AssertionError
+
+
+def places(texts, flags, classes):
     """Every place with a next token: (tokens before it in its text, that token, derived)."""
     out = []
     for text in texts:
         quoted, since, word, before, opens = False, 0, END, END, True
+        sentence, ended = END, True
         for i, token in enumerate([*text, END]):
-            derived = (int(quoted), min(since, 31), word, before)
-            out.append((tuple(text[:i]), token, derived))
+            so_far = text[:i]
+            of = [[t for t in so_far if classes[t] == c] for c in range(1 + max(classes))]
+            latest = tuple(some[-1] if some else END for some in of)
+            first = tuple(some[0] if some else END for some in of)
+            here = (int(quoted), min(since, 31), word, before, sentence, coarse(i))
+            out.append((tuple(so_far), token, here + latest + first))
             flag = flags[token]
             quoted ^= bool(flag & QUOTES)
             since = 0 if flag & ENDS_SENTENCE else since + 1
             if flag & OPENS or opens:
                 before, word = word, token
+                sentence, ended = token if ended else sentence, False
+            ended = ended or bool(flag & ENDS_SENTENCE)
             opens = bool(flag & CLOSES)
     return out
 
@@ -107,6 +125,45 @@ def repeats(text, longest=7):
         if not found:
             break
         out.append(found)
+    return out
+
+
+def going_on(rows, shortest, texts):
+    """For each place of texts, in order: the token that training had after the latest place with
+    the same tokens before, and how many agree; None where no place is known."""
+    places = {}
+    for at, row in enumerate(rows):
+        places[tuple(back(row, k) for k in range(1, shortest + 1))] = at
+    out = []
+    for text in texts:
+        at, agree = None, 0
+        for i in range(len(text) + 1):
+            if i:
+                if at is not None and rows[at][1] == text[i - 1]:
+                    at, agree = at + 1, agree + 1
+                else:
+                    place = (tuple(text[:i]), END, ())
+                    at = places.get(tuple(back(place, k) for k in range(1, shortest + 1)))
+                    agree = shortest
+            out.append(None if at is None else (rows[at][1], agree))
+    return out
+
+
+def triggers(texts, n_tokens):
+    """Logs of how much likelier each token is after the first use of another in a text."""
+    ended = [[*text, END] for text in texts]
+    share = Counter(token for text in ended for token in text)
+    n = sum(share.values())
+    out = {}
+    for u in range(1, n_tokens):
+        after = [text[text.index(u) + 1 :][:512] for text in ended if u in text]
+        if len(after) < 5:
+            continue
+        count, total = Counter(t for text in after for t in text), sum(map(len, after))
+        for w, c in count.items():
+            expected = total * share[w] / n
+            if w not in (u, END) and 2 * (c * math.log(c / expected) - (c - expected)) > 12:
+                out[u, w] = math.log((c + 5) / (expected + 5))
     return out
 
 

@@ -8,7 +8,6 @@ import os
 import numpy as np
 import pytest
 
-from tests.oracle import slow_sequences as slow
 from tests.oracle.test_sequences import (
     Case,
     check_tree,
@@ -27,9 +26,10 @@ def coded_case(rng: np.random.Generator) -> tuple[Case, np.ndarray]:
     case = random_case(rng)
     codes = rng.integers(0, N_CODES, (len(case.places), 2)).astype(np.uint16)
     codes[:, 1] = [(row[1] + rng.integers(0, 2)) % N_CODES for row in case.places]  # it knows
-    case.columns += [(4, 0, -1, N_CODES), (5, 0, -1, N_CODES)]
+    own = 6 + 2 * (1 + int(case.traits[1].max()))
+    case.columns += [(own, 0, -1, N_CODES), (own + 1, 0, -1, N_CODES)]
     case.charges += [1.0, 0.0]
-    case.stream = native.Texts(case.flags, case.tokens, case.lengths, case.context, codes)
+    case.stream = native.Texts(case.traits, case.tokens, case.lengths, case.context, codes)
     pairs = zip(case.places, codes.tolist(), strict=True)
     case.places = [(before, token, (*derived, *row)) for (before, token, derived), row in pairs]
     return case, codes
@@ -38,10 +38,11 @@ def coded_case(rng: np.random.Generator) -> tuple[Case, np.ndarray]:
 def mixture(case: Case, tree: native.Tree, document: bool) -> native.Mixture:
     return native.Mixture(
         [tree],
-        case.flags,
+        case.traits,
         case.context,
         document=document,
         ngram=None,
+        recall=None,
         frequency=np.full(case.n_tokens, 1 / case.n_tokens, dtype=np.float32),
         ranks=np.ascontiguousarray(case.orders[0]),
         n_encoders=2,
@@ -63,7 +64,7 @@ def test_trees_and_probabilities(seed: int) -> None:
     codes = rng.integers(0, N_CODES, (7, 2)).astype(np.uint16)
     log = mixed.score(text.astype(np.uint16), np.array([6]), native.Limits(), codes)
     reader = native.Reader(mixed)
-    places = slow.places([text.tolist()], case.flags.tolist())
+    places = case.places_of([text.tolist()])
     for at, (before, token, derived) in enumerate(places):
         reader.set_codes(codes[at])
         p = reader.next()

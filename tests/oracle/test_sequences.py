@@ -23,7 +23,7 @@ CUT, EQUAL = 0.85, 0.5  # exponents
 
 @dataclasses.dataclass
 class Case:
-    flags: np.ndarray
+    traits: np.ndarray  # flags and classes
     texts: list[np.ndarray]
     context: int
     orders: np.ndarray
@@ -31,12 +31,15 @@ class Case:
     charges: list[float]
 
     def __post_init__(self) -> None:
-        self.n_tokens = len(self.flags)
+        self.n_tokens = self.traits.shape[1]
         self.lengths = np.array([len(text) for text in self.texts], dtype=np.int64)
         tokens = np.concatenate(self.texts).astype(np.uint16)
-        self.stream = native.Texts(self.flags, tokens, self.lengths, self.context)
+        self.stream = native.Texts(self.traits, tokens, self.lengths, self.context)
         self.tokens = tokens
-        self.places = slow.places([text.tolist() for text in self.texts], self.flags.tolist())
+        self.places = self.places_of([text.tolist() for text in self.texts])
+
+    def places_of(self, texts: list[list[int]]) -> list:
+        return slow.places(texts, *self.traits.tolist())
 
     def tree(self) -> native.Tree:
         return native.Tree(self.columns, self.charges, self.orders, self.stream, CUT, EQUAL)
@@ -46,6 +49,7 @@ def random_case(rng: np.random.Generator) -> Case:
     n_tokens = int(rng.integers(3, 10))
     flags = rng.integers(0, 16, n_tokens).astype(np.uint8)
     flags[0] = 0
+    classes = rng.integers(0, rng.integers(1, 4), n_tokens).astype(np.uint8)
     share = rng.dirichlet(np.full(n_tokens - 1, 0.7))
     phrases = [rng.choice(n_tokens - 1, rng.integers(1, 5), p=share) + 1 for _ in range(4)]
     texts = []
@@ -58,8 +62,10 @@ def random_case(rng: np.random.Generator) -> Case:
         (-1, back, order, n_tokens) for order in (0, 1) for back in range(1, min(3, context) + 1)
     ]
     columns += [(0, 0, -1, 2), (1, 0, -1, 32), (2, 0, 0, n_tokens), (3, 0, 1, n_tokens)]
+    columns += [(4, 0, 0, n_tokens), (5, 0, -1, 64)]
+    columns += [(6 + i, 0, 1, n_tokens) for i in range(2 * (1 + int(classes.max())))]
     charges = rng.integers(0, 3, len(columns)).astype(float).tolist()
-    return Case(flags, texts, context, orders, columns, charges)
+    return Case(np.stack([flags, classes]), texts, context, orders, columns, charges)
 
 
 def grow(case: Case, limits: native.Limits | None = None, **options: Any) -> native.Tree:
@@ -74,6 +80,7 @@ def grow(case: Case, limits: native.Limits | None = None, **options: Any) -> nat
         "charge_rate": 0.2,
         "cut_cost": 0.0,
         "move_cost": 2.0,
+        "rows_to_screen": 0,
     }
     tree.grow(case.stream, case.stream.positions, limits or native.Limits(), **given | options)
     return tree
@@ -220,15 +227,18 @@ def random_weights(rng: np.random.Generator, tree: native.Tree) -> np.ndarray:
     )
 
 
-def mixture(case: Case, trees: list[native.Tree], document: bool, ngram: Any) -> native.Mixture:
+def mixture(
+    case: Case, trees: list[native.Tree], document: bool, ngram: Any, recall: Any = None
+) -> native.Mixture:
     share = np.bincount(case.tokens, minlength=case.n_tokens) + 1.0
     share[0] += len(case.texts)
     return native.Mixture(
         trees,
-        case.flags,
+        case.traits,
         case.context,
         document=document,
         ngram=ngram,
+        recall=recall,
         frequency=(share / share.sum()).astype(np.float32),
         ranks=np.ascontiguousarray(case.orders[0]),
     )
@@ -251,7 +261,7 @@ def check_probabilities(rng: np.random.Generator, case: Case, tree: native.Tree,
     arrays, weights = tree.arrays(), tree.weights
     mixed = mixture(case, [tree], False, None)
     text = rng.integers(1, case.n_tokens, 6).tolist()
-    for place in slow.places([text], case.flags.tolist()):
+    for place in case.places_of([text]):
         reader = native.Reader(mixed)
         reader.push(np.array(place[0], dtype=np.uint16))
         p = reader.next()
@@ -299,7 +309,7 @@ def test_sets_gain_what_they_say(seed: int) -> None:
     """A set is taken where it beats the threshold by more than what its moves cost."""
     rng = np.random.default_rng([seed, 2])
     n_tokens = 8
-    flags = np.zeros(n_tokens, dtype=np.uint8)
+    traits = np.zeros((2, n_tokens), dtype=np.uint8)
     follows = rng.dirichlet(np.full(n_tokens - 1, 0.2), size=n_tokens)
     text = [1]
     for _ in range(600):
@@ -307,7 +317,7 @@ def test_sets_gain_what_they_say(seed: int) -> None:
     orders = np.array([rng.permutation(n_tokens)], dtype=np.uint16)
     columns = [(-1, 1, 0, n_tokens), (-1, 2, 0, n_tokens)]
     texts = [np.array(text, dtype=np.uint16)]
-    case = Case(flags, texts, 4, orders, columns, [0.0, 1.0])
+    case = Case(traits, texts, 4, orders, columns, [0.0, 1.0])
     plain = grow(case, max_leaves=2, suffixes=False, min_rows=20, charge_rate=0.0)
     sets = grow(case, max_leaves=2, suffixes=False, min_rows=20, charge_rate=0.0, sweeps=6)
 
@@ -340,8 +350,9 @@ def test_text_so_far(seed: int) -> None:
             assert [(a, b, c) for a, b, c, _, _ in found] == [
                 (sum(c.values()), len(c), c[token]) for c in wanted
             ]
-            pairs, boost, log_total = reader.experts(token)
-            log = sum(weight * log for weight, log in pairs) + boost - log_total
+            pairs, log_total = reader.experts(token)
+            log = sum(weight * log for weight, log in pairs) - log_total
+            log += sum(reader.boosts(token)[0])
             assert math.exp(log) == pytest.approx(p[token], rel=1e-4)
         check_experts(case, tree, reader, wanted)
         if i < len(text):
@@ -359,6 +370,78 @@ def check_experts(case: Case, tree: native.Tree, reader: native.Reader, wanted: 
         p = slow.step(p, counts, 0.0, discount, pull)
     np.testing.assert_allclose(np.exp(logs[:, 1]), p, rtol=1e-4)
     assert alone.n_tokens == case.n_tokens
+
+
+@pytest.mark.parametrize("seed", range(CASES // 3))
+def test_screened_trees(seed: int) -> None:
+    """Every test is the best of its column, and where few columns are worth it, the best of all."""
+    rng = np.random.default_rng([seed, 6])
+    case = random_case(rng)
+    screen = int(rng.integers(2, 6))
+    tree = grow(case, rows_to_cut=2, rows_to_screen=screen)
+    arrays, rows = tree.arrays(), {0: case.places}
+    for at, node in enumerate(arrays["nodes"]):
+        if node["column"] < 0:
+            continue
+        column = case.columns[node["column"]]
+        found = slow.thresholds(rows[at], column, case.orders)
+        assert found[node["test"]] == pytest.approx(max(found.values()), abs=1e-9)
+        left, right = sides(case, arrays, node, rows[at])
+        rows |= {int(node["first"]): left, int(node["first"]) + 1: right}
+        if len(rows[at]) < 2 * screen:
+            best = max(gains(case, rows[at], 1, 0.2, 0.0))
+            charge = case.charges[node["column"]]
+            assert found[node["test"]] * math.exp(-0.2 * charge) == pytest.approx(best, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(CASES // 6))
+def test_recall(seed: int) -> None:
+    rng = np.random.default_rng([seed, 7])
+    n_tokens, context = 12, int(rng.integers(1, 7))
+    topics = rng.dirichlet(np.full(n_tokens - 1, 0.4), size=3)
+    texts = [
+        (rng.choice(n_tokens - 1, rng.integers(1, 25), p=topics[rng.integers(3)]) + 1)
+        for _ in range(60)
+    ]
+    texts = [text.astype(np.uint16) for text in texts]
+    orders = rng.permutation(n_tokens)[None].astype(np.uint16)
+    columns, charges = [(-1, 1, 0, n_tokens)], [0.0]
+    case = Case(np.zeros((2, n_tokens), np.uint8), texts, context, orders, columns, charges)
+    recall = native.Recollection(case.stream, case.stream.positions)
+    mixed = mixture(case, [grow(case)], True, None, recall)
+    boosts = rng.normal(size=25 + 12 + 16).astype(np.float32)
+    boosts[0] = 0.0  # of tokens not used before
+    mixed.parameters = mixed.parameters | {"boost": boosts}
+    text = np.concatenate([texts[0][:6], texts[1], texts[2][-6:]])
+    shortest = min(4, context)
+    goes_on = slow.going_on(case.places, shortest, [text.tolist()])
+    effects = slow.triggers([t.tolist() for t in texts], n_tokens)
+    assert effects or seed
+    reader = native.Reader(mixed)
+    for i in range(len(text) + 1):
+        p = reader.next()
+        assert p.sum() == pytest.approx(1.0, abs=1e-9)
+        used = list(dict.fromkeys(text[:i].tolist()))
+        for w in range(n_tokens):
+            (_, place, triggered), agree, others = reader.boosts(w)
+            wanted = 0.0
+            if goes_on[i] is not None and goes_on[i][0] == w:
+                assert agree == goes_on[i][1]
+                wanted = boosts[25 + min(agree - shortest, 11)]
+            assert place == wanted
+            mine = {u: effects[u, w] for u in used if (u, w) in effects}
+            assert dict(others) == pytest.approx(mine, rel=1e-5)
+            total = 2 * sum(mine.values())
+            if mine and abs(total - round(total)) > 1e-4:
+                band = min(max(math.floor(total) + 8, 0), 15)
+                assert triggered == boosts[37 + band]
+            assert mine or not triggered
+            pairs, log_total = reader.experts(w)
+            log = sum(weight * log for weight, log in pairs) - log_total
+            log += sum(reader.boosts(w)[0])
+            assert math.exp(log) == pytest.approx(p[w], rel=1e-4)
+        if i < len(text):
+            reader.push(text[i : i + 1])
 
 
 @pytest.mark.parametrize("seed", range(CASES // 3))
@@ -402,6 +485,7 @@ def test_fitted_weights_are_no_worse(seed: int) -> None:
         charge_rate=0.0,
         cut_cost=0.0,
         move_cost=0.0,
+        rows_to_screen=0,
     )
     before = -tree.log_probabilities(case.stream, positions[half:]).mean() / math.log(2)
     bits = tree.fit_weights(case.stream, positions[half:], native.Limits(), 60)

@@ -20,7 +20,7 @@ class Texts:
     context: int
     def __init__(
         self,
-        flags: NDArray[np.uint8],
+        traits: NDArray[np.uint8],
         tokens: NDArray[np.uint16],
         lengths: NDArray[np.int64],
         context: int,
@@ -57,6 +57,7 @@ class Tree:
         charge_rate: float,
         cut_cost: float,
         move_cost: float,
+        rows_to_screen: int,
     ) -> None: ...
     def fit_weights(
         self, texts: Texts, rows: NDArray[np.int32], limits: Limits, steps: int
@@ -94,15 +95,19 @@ class NGram:
     def n_grams(self) -> int: ...
     def probabilities(self, texts: Texts, rows: NDArray[np.int32]) -> NDArray[np.float64]: ...
 
+class Recollection:
+    def __init__(self, texts: Texts, rows: NDArray[np.int32]) -> None: ...
+
 class Mixture:
     def __init__(
         self,
         trees: list[Tree],
-        flags: NDArray[np.uint8],
+        traits: NDArray[np.uint8],
         context: int,
         *,
         document: bool,
         ngram: NGram | None,
+        recall: Recollection | None,
         frequency: NDArray[np.float32],
         ranks: NDArray[np.uint16],
         n_encoders: int = 0,
@@ -140,6 +145,9 @@ class Reader:
     def generate(
         self, uniforms: NDArray[np.float64], temperature: float, top_p: float, limits: Limits
     ) -> NDArray[np.uint16]: ...
-    def experts(self, token: int) -> tuple[list[tuple[float, float]], float, float]: ...
+    def experts(self, token: int) -> tuple[list[tuple[float, float]], float]: ...
+    def boosts(
+        self, token: int
+    ) -> tuple[tuple[float, float, float], int, list[tuple[int, float]]]: ...
     def path(self, tree: int) -> list[tuple[int, int]]: ...
     def repeats(self, token: int) -> list[tuple[int, int, int, float, float]]: ...

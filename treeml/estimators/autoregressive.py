@@ -58,8 +58,10 @@ class ARDTLanguageModel:
     n_estimators : int, default=1
         Trees of a forest; they differ in orders, columns and growth.
     adapt : bool, default=True
-        Whether the text so far teaches: its own repetitions, and the tokens it has used, are
-        experts beside the trees.
+        Whether the text so far teaches: its own repetitions are an expert beside the trees; tokens
+        that it has used are likelier, and so is what training recalls of it: the token that
+        followed where training went on as this text does, and those that come more often in texts
+        with the tokens of this one. Models of ``max_bytes`` recall nothing: they have no texts.
     ngram : int or None, default=None
         Order (at most 5) of a modified Kneser-Ney n-gram among the experts.
     max_bytes : int or None, default=None

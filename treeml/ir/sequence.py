@@ -29,8 +29,10 @@ class SequenceTree:
     ----------
     columns : tuple of (int, int, int, int)
         What a test may ask for: source (-1: the tokens, 0 open quotation, 1 tokens since the
-        sentence began, 2 first token of the word, 3 of the word before, from 4 on encoders), tokens
-        back, number of the order (-1: none) and number of codes.
+        sentence began, 2 first token of the word, 3 of the word before, 4 of the sentence, 5 tokens
+        since the text began, 6 on: the latest of each class, the first of each, encoders), tokens
+        back, number of the order (-1: none; places within classes follow the orders) and number of
+        codes.
     charges : tuple of float
         What growth took off each column's gains.
     nodes : ndarray of shape (n_nodes,)
@@ -142,7 +144,9 @@ class SequenceModel:
         Tokens back that a path may look.
     order_names : tuple of str
     orders : ndarray of shape (n_orders, n_tokens), uint16
-        Rank of each token in each order.
+        Rank of each token in each order; in the last row its place within its class.
+    classes : ndarray of shape (n_tokens,), uint8
+        Class of each token.
     trees : tuple of SequenceTree
     document : bool
         Whether what the text so far has taught is an expert.
@@ -163,6 +167,7 @@ class SequenceModel:
     context: int
     order_names: tuple[str, ...]
     orders: np.ndarray
+    classes: np.ndarray
     trees: tuple[SequenceTree, ...]
     document: bool
     ngram: int | None
@@ -177,13 +182,17 @@ class SequenceModel:
         return self.trees[0].rest is not None
 
     @property
+    def n_classes(self) -> int:
+        return 1 + int(self.classes.max())
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of what predictions need, packed.
 
-        The training texts are part of it where a path is compared with them or an n-gram is made
-        of them, else their part is the frequency of each token.
+        The training texts are part of it where a path or a text is compared with them or an n-gram
+        is made of them, else their part is the frequency of each token.
         """
-        compared = any(tree.nodes["common"].any() for tree in self.trees)
+        compared = self.document or any(tree.nodes["common"].any() for tree in self.trees)
         parts = self.to_dict()
         if not compared and self.ngram is None:
             parts["lengths"] = parts["tokens"] = None
@@ -212,6 +221,7 @@ class SequenceModel:
             "context": self.context,
             "order_names": list(self.order_names),
             "orders": _pack(self.orders),
+            "classes": _pack(self.classes),
             "trees": [tree.to_dict() for tree in self.trees],
             "document": self.document,
             "ngram": self.ngram,
@@ -230,6 +240,7 @@ class SequenceModel:
             data["context"],
             tuple(data["order_names"]),
             _unpack(data["orders"]),
+            _unpack(data["classes"]),
             tuple(SequenceTree.from_dict(tree) for tree in data["trees"]),
             data["document"],
             data["ngram"],

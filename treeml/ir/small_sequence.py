@@ -1,7 +1,7 @@
 """A small language model as few bytes: all numbers through one adaptive range coder.
 
 Tokens of a node ascend by how frequent they are at the root and are written as gaps; orders as the
-classes that tests tell apart; merges as pairs of tokens; shares on their grid of half powers of
+parts that tests tell apart; merges as pairs of tokens; shares on their grid of half powers of
 two.
 """
 
@@ -30,7 +30,7 @@ _KINDS = ("bpe", "char", "word")
 _MIDDLE = 64  # level of a rest of 1
 _WEIGHT, _BOOST, _PULL = 64, 16, 16  # steps of 1
 _EQUALITY = -2
-_CODES = {0: 2, 1: 32}  # of an open quotation and of the place in the sentence
+_CODES = {0: 2, 1: 32, 5: 64}  # of an open quotation, of places in sentence and text
 _Sink = RangeEncoder | RangeSizes
 
 
@@ -75,18 +75,20 @@ def small_from_bytes(data: bytes) -> SequenceModel:
     context, document, n_orders = source.numbers(3).tolist()
     vocabulary = _read_vocabulary(source)
     n_tokens = len(vocabulary["pieces"])
-    names, classes = [], []
+    names, parts = [], []
     for _ in range(n_orders):
-        length, n_classes = source.numbers(2).tolist()
+        length, n_parts = source.numbers(2).tolist()
         names.append(bytes(source.uniform(length, 256).tolist()).decode())
-        classes.append(source.uniform(n_tokens, n_classes))
-    orders = np.array(classes, dtype=np.uint16).reshape(n_orders, n_tokens)
+        parts.append(source.uniform(n_tokens, n_parts))
+    orders = np.array(parts, dtype=np.uint16).reshape(n_orders, n_tokens)
+    classes = source.uniform(n_tokens, source.numbers(1).tolist()[0]).astype(np.uint8)
     tree = _read_tree(source, orders)
     return SequenceModel(
         vocabulary=vocabulary,
         context=context,
         order_names=tuple(names),
         orders=orders,
+        classes=classes,
         trees=(tree,),
         document=bool(document),
         ngram=None,
@@ -99,11 +101,13 @@ def small_from_bytes(data: bytes) -> SequenceModel:
 def _write(model: SequenceModel, sink: _Sink) -> None:
     sink.numbers(np.array([model.context, int(model.document), len(model.orders)]))
     _write_vocabulary(model.vocabulary, sink)
-    for name, classes in zip(model.order_names, model.orders, strict=True):
+    for name, parts in zip(model.order_names, model.orders, strict=True):
         letters = np.frombuffer(name.encode(), np.uint8)
-        sink.numbers(np.array([len(letters), int(classes.max()) + 1]))
+        sink.numbers(np.array([len(letters), int(parts.max()) + 1]))
         sink.uniform(letters, 256)
-        sink.uniform(classes, int(classes.max()) + 1)
+        sink.uniform(parts, int(parts.max()) + 1)
+    sink.numbers(np.array([model.n_classes]))
+    sink.uniform(model.classes, model.n_classes)
     _write_tree(model.trees[0], model.orders, len(model.vocabulary["pieces"]), sink)
     if model.document:
         _write_mixture(model.mixture, sink)

@@ -25,7 +25,15 @@ __all__ = [
 
 _LEAF, _EQUALITY = -1, -2
 _TOP, _FEW, _MOST_ROWS = 5, 6, 5000
-_SOURCES = ("an open quotation", "tokens since the sentence began", "this word", "the word before")
+_SOURCES = (
+    "an open quotation",
+    "tokens since the sentence began",
+    "this word",
+    "the word before",
+    "the first word of the sentence",
+    "tokens since the text began",
+)
+_SINCE_TEXT, _LATEST, _SAMPLES = 5, 6, 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,18 +96,19 @@ class Explanation:
     """Why a token has its probability.
 
     A mixture multiplies: the probability is the product of the factors of all experts and of
-    ``boost`` (of tokens that the text has used before), divided by ``normaliser``, the sum of these
-    products over all tokens. To add up instead, the probability is divided among the experts in
-    proportion to weight x probability (negative weights get nothing); within a tree each node's
-    share is exact, because its weights are shares of 1. With one tree and no document part there
-    is one expert and nothing to divide.
+    ``boosts`` (reasons with a factor each: the text has used the token before, training went on
+    with it after the same tokens, it goes with others in the text), divided by ``normaliser``, the
+    sum of these products over all tokens. To add up instead, the probability is divided among the
+    experts in proportion to weight x probability (negative weights get nothing); within a tree each
+    node's share is exact, because its weights are shares of 1. With one tree and no document part
+    there is one expert and nothing to divide.
     """
 
     prompt: str
     token: str
     probability: float
     experts: tuple[ExpertShare, ...]
-    boost: float
+    boosts: tuple[tuple[str, float], ...]
     normaliser: float
     sentences: tuple[str, ...]
 
@@ -119,7 +128,8 @@ class Explanation:
                     f"{'; ' + top if top else ''}; share {node.share:.4g}"
                 )
         if len(self.experts) > 1:
-            lines.append(f"used before: factor {self.boost:.3g}; normaliser {self.normaliser:.4g}")
+            lines += [f"{reason}: factor {factor:.3g}" for reason, factor in self.boosts]
+            lines.append(f"normaliser {self.normaliser:.4g}")
         lines += [f"seen in training: {sentence}" for sentence in self.sentences]
         return "\n".join(lines)
 
@@ -148,9 +158,9 @@ def explain_next(
     if not language.mixture.mixed:
         nodes = _tree_nodes(language, 0, reader.path(0), token, 1.0)
         experts = (ExpertShare("tree", probability, 1.0, probability, probability, tuple(nodes)),)
-        boost = normaliser = 1.0
+        boosts, normaliser = (), 1.0
     else:
-        pairs, boost_log, total_log = reader.experts(token)
+        pairs, total_log = reader.experts(token)
         labels = [f"tree {t + 1}" for t in trees]
         labels += ["the text so far"] * model.document
         labels += [f"{model.ngram}-gram"] * (model.ngram is not None)
@@ -165,10 +175,24 @@ def explain_next(
             nodes = [dataclasses.replace(node, share=node.share * scale) for node in nodes]
             factor = math.exp(weight * log)
             found.append(ExpertShare(name, alone, weight, factor, share, tuple(nodes)))
-        experts, boost, normaliser = tuple(found), math.exp(boost_log), math.exp(total_log)
+        experts, normaliser = tuple(found), math.exp(total_log)
+        boosts = _boosts(reader, token, names)
     leaf = reader.path(0)[-1][0]
     sentences = () if model.small else _sentences(language, leaf, token, n_sentences)
-    return Explanation(prompt, names[token], probability, experts, boost, normaliser, sentences)
+    return Explanation(prompt, names[token], probability, experts, boosts, normaliser, sentences)
+
+
+def _boosts(reader: native.Reader, token: int, names: list[str]) -> tuple[tuple[str, float], ...]:
+    logs, agree, others = reader.boosts(token)
+    strongest = sorted(others, key=lambda other: (-abs(other[1]), other[0]))[:_FEW]
+    with_ = ", ".join(f"{names[t]!r} ({math.exp(ratio):.2g} times)" for t, ratio in strongest)
+    reasons = (
+        "used before",
+        f"training went on with it after the same {agree} tokens",
+        f"goes with {with_}",
+    )
+    pairs = zip(reasons, logs, strict=True)
+    return tuple((reason, math.exp(log)) for reason, log in pairs if log)
 
 
 def _expert_nodes(
@@ -225,9 +249,9 @@ def tests_of(language: Language, tree: SequenceTree, path: list[int]) -> Iterato
 
     Tests of the same token add up: the words say what is left of all of them.
     """
-    nodes, names = tree.nodes, language.tokenizer.names()
+    nodes, names, model = tree.nodes, language.tokenizer.names(), language.model
     allowed: dict[tuple[int, int], np.ndarray] = {}
-    frequency = language.counts
+    frequency, n_own = language.counts, _LATEST + 2 * model.n_classes
     for parent, child in itertools.pairwise(path):
         here = nodes[parent]
         if here["column"] == _EQUALITY:
@@ -242,11 +266,14 @@ def tests_of(language: Language, tree: SequenceTree, path: list[int]) -> Iterato
             yes[: here["test"] + 1] = True
         if child != here["first"]:
             yes = ~yes
+        none = yes[0]
         if order >= 0:
-            yes = yes[language.model.orders[order]]
-        encoder = (
-            language.model.encoders[source - len(_SOURCES)] if source >= len(_SOURCES) else None
-        )
+            ranks = model.orders[order]
+            yes = yes[np.minimum(ranks, n_codes - 1)]
+            if source >= _LATEST:  # other tokens never stand there, but for the end: none yet
+                yes &= model.classes == (source - _LATEST) % model.n_classes
+                yes[0] = none
+        encoder = model.encoders[source - n_own] if source >= n_own else None
         if encoder is not None:
             yes = yes[encoder.ranks]
         kept = allowed.get((source, back), np.ones(len(yes), dtype=bool)) & yes
@@ -254,13 +281,25 @@ def tests_of(language: Language, tree: SequenceTree, path: list[int]) -> Iterato
         if encoder is not None:
             yield child, _code_in_words(encoder, kept)
             continue
-        yield child, _in_words(source, back, kept, names if order >= 0 else None, frequency)
+        where = _place(source, back) if source < _LATEST else _class_place(source, language, names)
+        yield child, _in_words(source, where, kept, names if order >= 0 else None, frequency)
 
 
 def _place(source: int, back: int) -> str:
     if source >= 0:
         return _SOURCES[source]
     return "the last token" if back == 1 else f"the token {back} back"
+
+
+def _class_place(source: int, language: Language, names: list[str]) -> str:
+    """The latest or the first token of a class, which its most frequent tokens stand for."""
+    classes, frequency = language.model.classes, language.counts
+    which, number = divmod(source - _LATEST, language.model.n_classes)
+    members = np.flatnonzero(classes == number)
+    few = members[np.argsort(-frequency[members], kind="stable")][:_SAMPLES]
+    alike = ", ".join(repr(names[t]) for t in few)
+    more = ", ..." if len(members) > _SAMPLES else ""
+    return f"the {('latest', 'first')[which]} of {{{alike}{more}}}"
 
 
 def _code_in_words(encoder: EncoderColumn, kept: np.ndarray) -> str:
@@ -277,21 +316,29 @@ def _code_in_words(encoder: EncoderColumn, kept: np.ndarray) -> str:
 
 
 def _in_words(
-    source: int, back: int, kept: np.ndarray, names: list[str] | None, frequency: np.ndarray
+    source: int, where: str, kept: np.ndarray, names: list[str] | None, frequency: np.ndarray
 ) -> str:
-    where = _place(source, back)
     codes = np.flatnonzero(kept)
     if names is None:
         if len(kept) == 2:
             return where if codes.tolist() == [1] else f"no {where.removeprefix('an ')}"
-        high = "or more" if codes[-1] == len(kept) - 1 else f"to {codes[-1]}"
-        return f"{where}: {codes[0]} {high}"
+        ends = codes[0], codes[-1]
+        if source == _SINCE_TEXT:
+            ends = _fewest(ends[0]), _fewest(ends[1] + 1) - 1
+        high = "or more" if codes[-1] == len(kept) - 1 else f"to {ends[1]}"
+        return f"{where}: {ends[0]} {high}"
     seen = codes[frequency[codes] > 0]
     codes = seen if len(seen) else codes
     ranked = codes[np.argsort(-frequency[codes], kind="stable")]
-    few = ", ".join(repr(names[code]) for code in ranked[:_FEW])
+    shown = ["none yet" if not c and source >= _LATEST else repr(names[c]) for c in ranked[:_FEW]]
+    few = ", ".join(shown)
     more = f" and {len(ranked) - _FEW} more" if len(ranked) > _FEW else ""
     return f"{where} is one of {few}{more}" if len(ranked) > 1 else f"{where} is {few}"
+
+
+def _fewest(code: int) -> int:
+    """The least number that a coarse code stands for, see ``coarse`` of sequence_stream.hpp."""
+    return code if code < 8 else (4 + code % 4) << (code // 4 - 1)
 
 
 def _sentences(language: Language, node: int, token: int, most: int) -> tuple[str, ...]:

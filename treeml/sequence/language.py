@@ -17,14 +17,16 @@ from treeml.sequence.encoders import (
     codes_of,
     column_of,
 )
-from treeml.sequence.orders import learn_orders
+from treeml.sequence.orders import learn_orders, token_classes
 from treeml.sequence.recipe import TreeRecipe
 from treeml.sequence.tokens import END, Kind, Tokenizer, learn_tokenizer
 
 __all__ = ["STEPS", "Language", "LearnOptions", "Learner", "as_lists", "learn"]
 
 _FOLD, _LEAST_FOLD, STEPS = 0.1, 200, 120
-_QUOTED, _SINCE, _WORD, _WORD_BEFORE, _ENCODERS = range(5)
+_QUOTED, _SINCE, _WORD, _WORD_BEFORE, _SENTENCE, _SINCE_TEXT, _LATEST = range(7)
+_CLASSED, _CLASSES, _CLASS_CHARGE = "both", 32, 2.0
+_SCREENED, _SCREENED_FOR_SETS = 1024, 4096  # rows
 _READABLE_ROWS, _SWEEPS, _CUT_COST, _MOVE_COST = 20, 6, 2.0, 2.0
 
 
@@ -66,26 +68,34 @@ class Language:
     ) -> None:
         self.model, self.encoders = model, encoders
         self.tokenizer = tokenizer or Tokenizer.from_dict(model.vocabulary)
-        self.flags = self.tokenizer.flags()
+        self.traits = np.stack([self.tokenizer.flags(), model.classes])
         self._train: native.Texts | None = None
-        ngram = None
+        ngram = recall = None
         if model.ngram is not None:
             ngram = native.NGram(self.train, self.train.positions, model.ngram)
+        if model.document and not model.small:
+            recall = native.Recollection(self.train, self.train.positions)
         self.trees = [self._native(tree) for tree in model.trees]
-        self.mixture = self.new_mixture(model.document, ngram)
+        self.mixture = self.new_mixture(model.document, ngram, recall)
         if model.mixture:
             self.mixture.parameters = model.mixture
 
-    def new_mixture(self, document: bool, ngram: native.NGram | None = None) -> native.Mixture:
+    def new_mixture(
+        self,
+        document: bool,
+        ngram: native.NGram | None = None,
+        recall: native.Recollection | None = None,
+    ) -> native.Mixture:
         """The experts with weights as they start."""
         model = self.model
         ranks = np.arange(len(self.tokenizer)) if model.small else model.orders[0]
         return native.Mixture(
             self.trees,
-            self.flags,
+            self.traits,
             model.context,
             document=document,
             ngram=ngram,
+            recall=recall,
             frequency=_frequency(self.counts),
             ranks=np.ascontiguousarray(ranks, dtype=np.uint16),
             n_encoders=len(model.encoders),
@@ -96,7 +106,7 @@ class Language:
         """The training texts as a stream, without codes of encoders."""
         if self._train is None:
             model = self.model
-            self._train = native.Texts(self.flags, model.tokens, model.lengths, model.context)
+            self._train = native.Texts(self.traits, model.tokens, model.lengths, model.context)
         return self._train
 
     def codes(self, texts: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -119,7 +129,7 @@ class Language:
         train, model = self.train, self.model
         if self.encoders:
             codes = self.codes(np.split(model.tokens, np.cumsum(model.lengths)[:-1]))
-            train = native.Texts(self.flags, model.tokens, model.lengths, model.context, codes)
+            train = native.Texts(self.traits, model.tokens, model.lengths, model.context, codes)
         rows = train.positions
         leaves = self.trees[0].leaves(train, rows)
         order = np.argsort(leaves, kind="stable")
@@ -248,9 +258,10 @@ class Learner:
         self.tokenizer, self.tokens, self.lengths = tokenizer, tokens, lengths
         self.options, self.limits = options, limits
         self.n_tokens = len(tokenizer)
-        self.flags = tokenizer.flags()
+        self.counts = _counts(tokens, lengths, self.n_tokens)
+        self._order_tokens()
         self.encoders, self.codes = self._encode()
-        self.texts = native.Texts(self.flags, tokens, lengths, options.context, self.codes)
+        self.texts = native.Texts(self.traits, tokens, lengths, options.context, self.codes)
         self.positions = self.texts.positions
         self.first_fold = _fold(lengths)
 
@@ -273,19 +284,21 @@ class Learner:
     def _split(self) -> list[np.ndarray]:
         return np.split(self.tokens, np.cumsum(self.lengths)[:-1])
 
-    def order_tokens(self) -> None:
+    def _order_tokens(self) -> None:
+        """Orders of tokens, classes cut out of one, and the place of each token in its class."""
         names = tuple(dict.fromkeys(n for recipe in self.options.recipes for n in recipe.orders))
         ended = np.insert(self.tokens, np.cumsum(self.lengths), END).astype(np.int64)
-        ranks = learn_orders(ended, self.n_tokens, names, self.options.seed)
-        self.names, self.orders = names, np.array([ranks[name] for name in names])
+        ranks = learn_orders(ended, self.n_tokens, (*names, _CLASSED), self.options.seed)
+        self.classes, place = token_classes(ranks[_CLASSED], self.counts, _CLASSES)
+        self.names, self.orders = names, np.array([*(ranks[name] for name in names), place])
+        self.traits = np.stack([self.tokenizer.flags(), self.classes])
 
     @property
     def status(self) -> str:
         return {0: "optimal", 1: "time_limit", 3: "interrupted"}[self.limits.stop]
 
     def run(self, say: Callable[[str], object]) -> tuple[Language, str]:
-        self.order_tokens()
-        say(f"{len(self.names)} orders of tokens")
+        say(f"{len(self.names)} orders of tokens, {1 + int(self.classes.max())} classes")
         kept: list[native.Tree] = []
         final: list[native.Tree] = []
         for number, recipe in enumerate(self.options.recipes, start=1):
@@ -311,6 +324,7 @@ class Learner:
             context=self.options.context,
             order_names=self.names,
             orders=self.orders,
+            classes=self.classes,
             trees=tuple(
                 self._as_data(recipe, tree)
                 for recipe, tree in zip(self.options.recipes, final, strict=False)
@@ -333,10 +347,19 @@ class Learner:
         if recipe.words:
             order = self.names.index(recipe.orders[0])
             columns += [(_QUOTED, 0, -1, 2), (_SINCE, 0, -1, 32)]
-            columns += [(_WORD, 0, order, self.n_tokens), (_WORD_BEFORE, 0, order, self.n_tokens)]
-            charges += [1.0, 1.0, 1.0, 2.0]
+            columns += [(_SINCE_TEXT, 0, -1, 64)]
+            words = (_WORD, _WORD_BEFORE, _SENTENCE)
+            columns += [(source, 0, order, self.n_tokens) for source in words]
+            charges += [1.0, 1.0, 2.0, 1.0, 2.0, 2.0]
+        n_classes = 1 + int(self.classes.max())
+        if recipe.classes:
+            sizes = 1 + np.bincount(self.classes)
+            for number in range(2 * n_classes):
+                size = int(sizes[number % n_classes])
+                columns.append((_LATEST + number, 0, len(self.names), size))
+                charges.append(_CLASS_CHARGE)
         for number, encoder in enumerate(self.encoders):
-            columns.append((_ENCODERS + number, 0, -1, encoder.n_codes))
+            columns.append((_LATEST + 2 * n_classes + number, 0, -1, encoder.n_codes))
             charges.append(1.0)
         return columns, charges
 
@@ -364,6 +387,7 @@ class Learner:
             charge_rate=recipe.charge,
             cut_cost=_CUT_COST if readable else 0.0,
             move_cost=_MOVE_COST,
+            rows_to_screen=_SCREENED_FOR_SETS if readable else _SCREENED,
         )
         if self.options.small:
             _forget_examples(tree)
@@ -372,17 +396,20 @@ class Learner:
         return tree
 
     def _mix(self, trees: list[native.Tree], say: Callable[[str], object]) -> dict[str, np.ndarray]:
-        ngram = None
+        ngram = recall = None
+        rows = self.positions[: self.first_fold]
         if self.options.ngram is not None:
-            rows = self.positions[: self.first_fold]
             ngram = native.NGram(self.texts, rows, self.options.ngram)
+        if self.options.document:
+            recall = native.Recollection(self.texts, rows)
         mixture = native.Mixture(
             trees,
-            self.flags,
+            self.traits,
             self.options.context,
             document=self.options.document,
             ngram=ngram,
-            frequency=_frequency(_counts(self.tokens, self.lengths, self.n_tokens)),
+            recall=recall,
+            frequency=_frequency(self.counts),
             ranks=np.ascontiguousarray(self.orders[0]),
             n_encoders=len(self.encoders),
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
-__all__ = ["NAMES", "learn_orders", "order_codes"]
+__all__ = ["NAMES", "learn_orders", "order_codes", "token_classes"]
 
 NAMES = ("next", "previous", "both", "second")
 _RANK, _SPARE, _POWERS, _SWEEPS, _DENSE, _MIXED = 40, 10, 6, 15, 400, 24
@@ -61,6 +61,38 @@ def learn_orders(
             points = rows(name)
         out[name] = _order(points, weight, rng)
     return out
+
+
+def token_classes(
+    rank: np.ndarray, counts: np.ndarray, n_classes: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Cut an order into classes of about the same sum of square roots of counts.
+
+    Parameters
+    ----------
+    rank : ndarray of shape (n_tokens,), uint16
+        Of each token in the order.
+    counts : ndarray of shape (n_tokens,), int64
+        How often each token comes.
+    n_classes : int
+        At most 256.
+
+    Returns
+    -------
+    ndarray of shape (n_tokens,), uint8
+        Class of each token.
+    ndarray of shape (n_tokens,), uint16
+        Place of each token in its class, from 1 on; 0 for the end symbol, which stands for "none".
+    """
+    ordered = np.argsort(rank, kind="stable")
+    mass = np.sqrt(counts[ordered])
+    middle = np.cumsum(mass) - mass / 2
+    by_rank = np.minimum(middle * n_classes / max(mass.sum(), 1e-9), n_classes - 1).astype(np.uint8)
+    first = np.searchsorted(by_rank, by_rank)
+    classes, place = np.empty_like(by_rank), np.empty(len(rank), dtype=np.uint16)
+    classes[ordered], place[ordered] = by_rank, np.arange(len(rank)) - first + 1
+    place[0] = 0
+    return classes, place
 
 
 def order_codes(

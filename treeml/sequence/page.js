@@ -36,6 +36,10 @@
       panel.append(make("h3", { textContent: title }));
       if (expert.nodes.length) panel.append(path(expert, token.p));
     }
+    if (token.boosts.length) {
+      panel.append(make("h3", { textContent: "Factors" }));
+      panel.append(make("ul", { className: "seen" }, ...token.boosts.map(([why, factor]) => make("li", { textContent: `${strings[why]}: × ${factor}` }))));
+    }
     if (token.seen.length) {
       panel.append(make("h3", { textContent: "Such places in training" }));
       panel.append(make("ul", { className: "seen" }, ...token.seen.map((k) => make("li", { textContent: strings[k] }))));

@@ -53,6 +53,7 @@ def surprise_page(language: Language, text: str, title: str) -> str:
                 "p": _rounded(found.probability),
                 "top": [[number(names[t]), _rounded(float(p[t]))] for t in top],
                 "experts": _experts(found, number),
+                "boosts": [[number(why), _rounded(factor)] for why, factor in found.boosts],
                 "seen": [number(sentence) for sentence in found.sentences],
             }
         )

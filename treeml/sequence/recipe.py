@@ -18,7 +18,10 @@ class TreeRecipe:
     first, last : int
         Tokens back that are asked for by their rank.
     words : bool
-        Whether word, previous word, place in the sentence and open quotation are columns.
+        Whether word, previous word, what the sentence began with, places in sentence and text, and
+        open quotation are columns.
+    classes : bool
+        Whether the latest and the first token of each class are columns.
     rows_to_cut : int
         Nodes with more rows are divided by a column, others by the nearest token that differs.
     charge : float
@@ -33,7 +36,8 @@ class TreeRecipe:
     first: int = 1
     last: int = 4
     words: bool = True
-    rows_to_cut: int = 1000
+    classes: bool = True
+    rows_to_cut: int = 400
     charge: float = 0.2
     max_leaf_nodes: int | None = None
     cut_exponent: float = 0.85
@@ -41,16 +45,16 @@ class TreeRecipe:
 
 
 SINGLE = TreeRecipe()
-READABLE = TreeRecipe(orders=("next", "both"), charge=0.0, max_leaf_nodes=1000)
+READABLE = TreeRecipe(charge=0.0, max_leaf_nodes=1000, cut_exponent=0.7)
 
 # Unlike in orders, distances and growth, so that their errors differ.
 FOREST = (
     SINGLE,
-    TreeRecipe(("both",), 1, 5, True, 20, 0.5, None, 0.85, 0.7),
-    TreeRecipe(("next",), 1, 1, False, 2**31 - 1, 0.0, None, 0.85, 0.7),
-    TreeRecipe(("next", "both"), 1, 4, True, 0, 0.0, 4000, 0.9, 0.7),
-    TreeRecipe(("next",), 2, 5, True, 60, 0.3, None, 0.88, 0.7),
-    TreeRecipe(("mixed-1",), 1, 6, True, 100, 0.2, None, 0.85, 0.7),
+    TreeRecipe(("both",), 1, 5, True, False, 20, 0.5, None, 0.85, 0.7),
+    TreeRecipe(("next",), 1, 1, False, False, 2**31 - 1, 0.0, None, 0.85, 0.7),
+    TreeRecipe(("next", "both"), 1, 4, True, True, 0, 0.0, 4000, 0.9, 0.7),
+    TreeRecipe(("next",), 2, 5, True, True, 60, 0.3, None, 0.88, 0.7),
+    TreeRecipe(("mixed-1",), 1, 6, True, True, 100, 0.2, None, 0.85, 0.7),
 )
 
 

@@ -109,12 +109,14 @@ def small_model(
     columns: Sequence[tuple[int, int, int, int]],
     names: tuple[str, ...],
     orders: np.ndarray,
+    classes: np.ndarray,
     pruned: dict[str, np.ndarray],
     n_buckets: int,
 ) -> SequenceModel:
     """What `native.Pruner` made as a model without a mixture: of columns and orders, those that
-    are asked; of an order, the classes that tests tell apart.
+    are asked; of an order, the parts that tests tell apart.
     """
+    names = (*names, "place")  # of a token in its class
     nodes = pruned["nodes"].copy()
     cut = nodes["column"] >= 0
     asked = np.unique(nodes["column"][cut])
@@ -130,6 +132,8 @@ def small_model(
         source, back, order, n_codes = columns[column]
         kept.append((source, back, *place[order]) if order >= 0 else (source, back, -1, n_codes))
     nodes["column"][cut] = np.searchsorted(asked, nodes["column"][cut])
+    if not any(name == "place" for _, name, _ in order_names):
+        classes = np.zeros_like(classes)
     tree = SequenceTree(
         tuple(kept),
         (0.0,) * len(kept),
@@ -148,6 +152,7 @@ def small_model(
         context=context,
         order_names=tuple(name for _, name, _ in order_names),
         orders=np.array(tables, dtype=np.uint16).reshape(len(tables), orders.shape[1]),
+        classes=classes,
         trees=(tree,),
         document=False,
         ngram=None,
@@ -219,6 +224,7 @@ class _Candidate:
             columns,
             learner.names,
             learner.orders,
+            learner.classes,
             self.pruner.prune(price),
             self.tree.weights.shape[1],
         )
@@ -300,9 +306,13 @@ class _SmallLearner:
         for n_orders in range(2, len(self.options.recipes[0].orders) + 1):
             if not self.limits.stop:
                 best = min(best, self._try(best.asked, n_orders), key=lambda one: one.bits)
+        if not self.limits.stop:
+            n_orders = len(best.learner.options.recipes[0].orders)
+            other = self._try(best.asked, n_orders, classes=True)
+            best = min(best, other, key=lambda one: one.bits)
         return best
 
-    def _try(self, vocab_size: int, n_orders: int) -> _Candidate:
+    def _try(self, vocab_size: int, n_orders: int, classes: bool = False) -> _Candidate:
         kind = self.options.tokenizer
         assert not isinstance(kind, Tokenizer)
         if vocab_size not in self.encoded:
@@ -310,10 +320,9 @@ class _SmallLearner:
             self.encoded[vocab_size] = by_frequency(plain, self.texts)
         tokenizer, encoded = self.encoded[vocab_size]
         recipe = self.options.recipes[0]
-        recipe = dataclasses.replace(recipe, orders=recipe.orders[:n_orders])
+        recipe = dataclasses.replace(recipe, orders=recipe.orders[:n_orders], classes=classes)
         options = dataclasses.replace(self.options, recipes=(recipe,))
         learner = Learner(tokenizer, *as_lists(encoded), options, self.limits)
-        learner.order_tokens()
         out = _Candidate(vocab_size, learner, learner.grow(recipe, fold=True))
         out.model = fitted_to_size(out.pruned, self.measure, self.room)
         if out.model is not None and learner.first_fold is not None:
@@ -322,7 +331,8 @@ class _SmallLearner:
             length = np.array([max(len(piece), 1) for piece in tokenizer.pieces])
             n_bytes = int(length[learner.texts.tokens[rows]].sum())
             out.bits = -math.fsum(log) / math.log(2) / n_bytes
-        self.say(f"{len(tokenizer)} tokens, {n_orders} orders: {out.bits:.4f} bits per byte")
+        asked = f"{n_orders} orders" + " and classes" * classes
+        self.say(f"{len(tokenizer)} tokens, {asked}: {out.bits:.4f} bits per byte")
         return out
 
     def _mixture(self, chosen: _Candidate) -> dict[str, np.ndarray]:

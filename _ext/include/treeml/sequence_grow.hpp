@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <queue>
 
 #include "treeml/control.hpp"
@@ -18,6 +19,7 @@ struct SequenceGrowth {
     std::int64_t max_leaves = -1;     // >= 0: best first, with so many leaves of cuts
     bool suffixes = true;             // whether equality nodes hang below
     int longest = 12;                 // tokens back that they may ask
+    std::int64_t rows_to_screen = 0;  // nodes with twice as many choose on so many which columns to look at; 0: all
     CutOptions cut;
 };
 
@@ -96,26 +98,52 @@ class SequenceGrower {
         }
     }
 
+    // Where a node has many rows, all columns are looked at on some of them first, and only the best on all.
     Cut best_cut(std::int32_t at) {
         const auto [begin, end] = ranges_[at];
         const int n = end - begin;
         if (n < 2 * options_.cut.min_rows || n < 2) return {};
         const std::span<const std::int32_t> rows(rows_->data() + begin, n);
+        std::vector<int> asked(columns_.size());
+        std::iota(asked.begin(), asked.end(), 0);
+        if (options_.rows_to_screen > 0 && n >= 2 * options_.rows_to_screen && asked.size() > kFinalists)
+            asked = screened(rows, std::move(asked));
+        Cut best;
+        best.gain = kLeastGain;
+        for (Cut& cut : cuts_of(rows, asked, options_.cut))
+            if (cut.gain > best.gain) best = std::move(cut);
+        return best;
+    }
+
+    // The columns with the best thresholds on equally spaced rows, ascending.
+    std::vector<int> screened(std::span<const std::int32_t> rows, std::vector<int> asked) {
+        std::vector<std::int32_t> some(options_.rows_to_screen);
+        for (std::size_t i = 0; i < some.size(); ++i) some[i] = rows[i * rows.size() / some.size()];
+        CutOptions thresholds;
+        thresholds.charge_rate = options_.cut.charge_rate;
+        const std::vector<Cut> cuts = cuts_of(some, asked, thresholds);
+        if (cuts.empty()) return asked;  // the rows looked at are pure
+        std::stable_sort(asked.begin(), asked.end(), [&](int a, int b) { return cuts[a].gain > cuts[b].gain; });
+        asked.resize(kFinalists);
+        std::sort(asked.begin(), asked.end());
+        return asked;
+    }
+
+    // The best cut on each of these columns; none at all where every row has the same next token.
+    std::vector<Cut> cuts_of(std::span<const std::int32_t> rows, const std::vector<int>& asked,
+                             const CutOptions& options) {
+        const int n = static_cast<int>(rows.size());
         for (int i = 0; i < n; ++i) total_[next_[i] = stream_.tokens[rows[i]]] = 0;
         double entropy = -entropies_->value[n];
         for (int i = 0; i < n; ++i) entropy += entropies_->step[total_[next_[i]]++];
-        if (total_[next_[0]] == n) return {};  // pure
+        if (total_[next_[0]] == n) return {};
         const NodeRows node{rows, next_.data(), total_.data(), entropy};
-        std::vector<Cut> found(columns_.size());
-        team_.each(static_cast<int>(columns_.size()), [&](int c, int member) {
-            found[c] = finders_[member].find(node, columns_[c], c, stream_, options_.cut);
+        std::vector<Cut> found(asked.size());
+        team_.each(static_cast<int>(asked.size()), [&](int i, int member) {
+            found[i] = finders_[member].find(node, columns_[asked[i]], asked[i], stream_, options);
         });
-        evaluations_ += static_cast<std::int64_t>(n) * static_cast<std::int64_t>(columns_.size());
-        Cut best;
-        best.gain = kLeastGain;
-        for (Cut& cut : found)
-            if (cut.gain > best.gain) best = std::move(cut);
-        return best;
+        evaluations_ += static_cast<std::int64_t>(n) * static_cast<std::int64_t>(asked.size());
+        return found;
     }
 
     // Keeps the order of rows on either side.
@@ -247,6 +275,7 @@ class SequenceGrower {
     }
 
     static constexpr double kLeastGain = 1e-9;
+    static constexpr std::size_t kFinalists = 8;
 
     const Stream& stream_;
     const std::vector<SequenceColumn>& columns_;

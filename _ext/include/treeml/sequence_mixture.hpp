@@ -1,5 +1,5 @@
 // Several experts at once: the product of their probabilities to the power of weights, normalised over all tokens, with a
-// factor for tokens that the text has used before. Weights depend on what is known beforehand: the leaf of the first
+// factor for tokens that the text has used before, and for those that training recalls. Weights depend on what is known beforehand: the leaf of the first
 // tree, how long the text repeats itself, the token before.
 #pragma once
 
@@ -13,16 +13,18 @@
 #include "treeml/lanes.hpp"
 #include "treeml/sequence_document.hpp"
 #include "treeml/sequence_ngram.hpp"
+#include "treeml/sequence_recall.hpp"
 
 namespace treeml {
 
 inline constexpr int kLeafGates = kSizes * kAgreements, kRepeatGates = 8, kTokenGates = 32;
 inline constexpr int kGates = 1 + kLeafGates + kRepeatGates + kTokenGates;
+inline constexpr int kBoosts = DocumentWords::kClasses + RecalledText::kBoosts;
 
 struct MixtureWeights {
     int n_experts = 0;
-    std::vector<float> weight;                                   // kGates x n_experts
-    std::vector<float> boost = std::vector<float>(DocumentWords::kClasses, 0);
+    std::vector<float> weight;  // kGates x n_experts
+    std::vector<float> boost = std::vector<float>(kBoosts, 0);
 };
 
 // Experts in the order of their weights: trees, the text so far, the n-gram, how frequent tokens are.
@@ -31,6 +33,7 @@ struct Experts {
     bool document = false;
     PathWeights document_weights;  // its buckets are read
     const KneserNey* ngram = nullptr;
+    const Recall* recall = nullptr;  // only with `document`
     std::vector<float> frequency;  // of tokens, for mixtures; sums to 1
     std::vector<std::uint16_t> ranks;  // order of tokens, for gates
     bool mixed = false;
@@ -41,10 +44,10 @@ struct Experts {
 // Reads texts token by token and says what comes next. One a thread.
 class SequenceReader {
   public:
-    SequenceReader(const Experts& experts, const MixtureWeights& weights, const std::uint8_t* flags, int n_tokens,
+    SequenceReader(const Experts& experts, const MixtureWeights& weights, const std::uint8_t* traits, int n_tokens,
                    int context)
-        : stream(flags, n_tokens, context), experts_(experts), weights_(weights), n_tokens_(n_tokens),
-          width_(lanes::padded(n_tokens_)), paths_(experts.trees.size()) {
+        : stream(traits, n_tokens, context), experts_(experts), weights_(weights), n_tokens_(n_tokens),
+          width_(lanes::padded(n_tokens_)), paths_(experts.trees.size()), recalled_(experts.recall, n_tokens) {
         if (!experts.mixed) return;
         logs_.assign(static_cast<std::size_t>(experts.size()) * width_, 0);
         p_.assign(width_, 0);
@@ -63,15 +66,17 @@ class SequenceReader {
         stream.begin();
         if (!experts_.document) return;
         repeated_.begin();
-        if (experts_.mixed) words_.begin();
+        words_.begin();
+        recalled_.begin();
     }
 
     void push(Token token) {
         if (experts_.document) {
             repeated_.push(stream.tokens.data() + stream.tokens.size(), token);
-            if (experts_.mixed) words_.push(token);
+            words_.push(token);
         }
         stream.push(token);
+        if (experts_.document) recalled_.push(stream.tokens.data() + stream.tokens.size());
     }
 
     // Natural logarithm of the probability that `token` is next.
@@ -101,12 +106,22 @@ class SequenceReader {
 
     // What expert `e` says alone; after next() or log_probability() of a mixture.
     double log_of_expert(int e, Token token) const { return logs_[static_cast<std::size_t>(e) * width_ + token]; }
-    double boost_of(Token token) const { return experts_.document ? weights_.boost[words_.of(token)] : 0; }
+    // Logarithm of the factor of a token that the text has used before.
+    double boost_of_use(Token token) const { return experts_.document ? weights_.boost[words_.of(token)] : 0; }
+    // Of the token that training has next, and of those that others in the text go with.
+    double boost_of_place(Token token) const {
+        return recalled_.goes_on_with(token) ? weights_.boost[DocumentWords::kClasses + recalled_.length()] : 0;
+    }
+    double boost_of_triggers(Token token) const {
+        const int first = DocumentWords::kClasses + RecalledText::kLengths;
+        return recalled_.touches(token) ? weights_.boost[first + recalled_.band(token)] : 0;
+    }
     double log_total() const { return std::log(total_) + greatest_; }
     const std::vector<float>& expert_weights() const { return mixed_weights_; }
     const std::vector<PathStep>& path(int tree) const { return paths_[tree]; }
     const std::vector<std::int32_t>& repeats() const { return found_; }
     const DocumentCounts& document() const { return repeated_; }
+    const RecalledText& recalled() const { return recalled_; }
 
     // Gradient of log p(token) after mix(), for MixtureLearner.
     friend class MixtureLearner;
@@ -170,6 +185,14 @@ class SequenceReader {
             for (int e = 0; e < n; ++e) mixed_weights_[e] += weights_.weight[gate * n + e];
     }
 
+    // visit(token, number of a boost it gets)
+    template <class Visit>
+    void each_boost(const Visit& visit) const {
+        if (!experts_.document) return;
+        for (const Token token : words_.seen) visit(token, words_.of(token));
+        recalled_.each([&](Token token, int boost) { visit(token, DocumentWords::kClasses + boost); });
+    }
+
     // p_ and total_: unnormalised probabilities and their sum.
     void combine() {
         using namespace lanes;
@@ -179,8 +202,7 @@ class SequenceReader {
             for (int e = 0; e < n; ++e) sum += mixed_weights_[e] * load(expert_log(e) + w);
             store(&score_[w], sum);
         }
-        if (experts_.document)
-            for (const Token token : words_.seen) score_[token] += weights_.boost[words_.of(token)];
+        each_boost([&](Token token, int boost) { score_[token] += weights_.boost[boost]; });
         greatest_ = *std::max_element(score_.begin(), score_.begin() + n_tokens_);
         for (int w = n_tokens_; w < width_; ++w) score_[w] = -1e30f;
         total_ = 0;
@@ -199,6 +221,7 @@ class SequenceReader {
     std::vector<std::int32_t> found_;
     DocumentCounts repeated_;
     DocumentWords words_;
+    RecalledText recalled_;
     std::vector<float> logs_, p_, first_, score_;
     std::vector<float> mixed_weights_;
     int gates_[4] = {0, 0, 0, 0};
@@ -247,14 +270,14 @@ class MixtureLearner {
     static constexpr float kStart = 10, kBoostRate = 5;
 
     void learn_boosts(const SequenceReader& reader, Token token, float rate) {
-        float slope[DocumentWords::kClasses] = {};
-        for (const Token seen : reader.words_.seen)
-            slope[reader.words_.of(seen)] += static_cast<float>(reader.p_[seen] / reader.total_);
-        slope[reader.words_.of(token)] -= 1;
-        for (int c = 1; c < DocumentWords::kClasses; ++c) {
-            if (slope[c] == 0) continue;
-            boost_squares_[c] += slope[c] * slope[c];
-            weights.boost[c] -= rate * slope[c] / std::sqrt(boost_squares_[c]);
+        float slope[kBoosts] = {};
+        reader.each_boost([&](Token boosted, int boost) {
+            slope[boost] += static_cast<float>(reader.p_[boosted] / reader.total_) - (boosted == token);
+        });
+        for (int b = 1; b < kBoosts; ++b) {
+            if (slope[b] == 0) continue;
+            boost_squares_[b] += slope[b] * slope[b];
+            weights.boost[b] -= rate * slope[b] / std::sqrt(boost_squares_[b]);
         }
     }
 

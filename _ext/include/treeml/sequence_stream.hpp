@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -14,15 +14,34 @@ inline constexpr Token kEnd = 0;  // ends every text, and stands before its firs
 // What a token says about itself.
 enum TokenFlag : std::uint8_t { kOpensWord = 1, kClosesWord = 2, kEndsSentence = 4, kQuotes = 8 };
 
-// Derived columns of a position; none of them looks at its own token or a later one.
-enum Derived { kInQuotes, kSinceSentence, kWord, kWordBefore, kDerived };
+// Derived columns of a position; none of them looks at its own token or a later one. Behind them, for each class of
+// tokens, come the latest of its tokens in the text, and then the first.
+enum Derived { kInQuotes, kSinceSentence, kWord, kWordBefore, kSentence, kSinceText, kDerived };
 inline constexpr int kLongestSentence = 31;
+
+// How many tokens, as one of 64 codes: the first eight exactly, then four codes an octave.
+inline int coarse(int n) {
+    if (n < 8) return n;
+    const int width = std::bit_width(static_cast<std::uint32_t>(n));
+    return std::min(63, 4 * (width - 1) + (n >> (width - 3) & 3) - 4);
+}
+
+// What tokens say about themselves: flags of all, then classes of all.
+struct TokenTraits {
+    TokenTraits(const std::uint8_t* traits, int n_tokens)
+        : flags(traits, traits + n_tokens), classes(traits + n_tokens, traits + 2 * n_tokens),
+          n_classes(1 + *std::max_element(classes.begin(), classes.end())) {}
+
+    std::vector<std::uint8_t> flags, classes;
+    int n_classes;
+};
 
 // Texts one after another. Before each stand `context` end symbols, so that looking back needs no check of bounds.
 class Stream {
   public:
-    Stream(const std::uint8_t* flags, int n_tokens, int context)
-        : flags_(flags, flags + n_tokens), context_(context) {}
+    Stream(const std::uint8_t* traits, int n_tokens, int context)
+        : traits_(traits, n_tokens), context_(context), derived(kDerived + 2 * traits_.n_classes),
+          latest_(traits_.n_classes), first_(traits_.n_classes) {}
 
     // A new text; the position after it is the first that has a next token.
     void begin() {
@@ -30,22 +49,31 @@ class Stream {
         for (auto& column : derived) column.resize(tokens.size(), 0);
         for (auto& column : external) column.resize(tokens.size(), 0);
         quoted_ = false;
-        since_ = 0;
-        word_ = before_ = kEnd;
-        opens_ = true;
+        since_ = read_ = 0;
+        word_ = before_ = sentence_ = kEnd;
+        opens_ = ended_ = true;
+        std::fill(latest_.begin(), latest_.end(), kEnd);
+        std::fill(first_.begin(), first_.end(), kEnd);
         look();
     }
 
     void push(Token token) {
         tokens.push_back(token);
-        const std::uint8_t flags = flags_[token];
+        const std::uint8_t flags = traits_.flags[token];
         if (flags & kQuotes) quoted_ = !quoted_;
         since_ = flags & kEndsSentence ? 0 : since_ + 1;
         if (flags & kOpensWord || opens_) {
             before_ = word_;
             word_ = token;
+            if (ended_) sentence_ = token;
+            ended_ = false;
         }
+        if (flags & kEndsSentence) ended_ = true;
         opens_ = flags & kClosesWord;
+        const int c = traits_.classes[token];
+        latest_[c] = token;
+        if (first_[c] == kEnd) first_[c] = token;
+        ++read_;
         look();
     }
 
@@ -58,7 +86,7 @@ class Stream {
     }
 
     std::int32_t position() const { return static_cast<std::int32_t>(tokens.size()); }
-    int n_tokens() const { return static_cast<int>(flags_.size()); }
+    int n_tokens() const { return static_cast<int>(traits_.flags.size()); }
     int context() const { return context_; }
     void clear() {
         tokens.clear();
@@ -72,13 +100,9 @@ class Stream {
     }
     // What a column looks at: tokens, derived columns, those of encoders.
     const std::vector<std::uint16_t>& source(int number) const {
-        return number < 0 ? tokens : number < kDerived ? derived[number] : external[number - kDerived];
+        const int own = static_cast<int>(derived.size());
+        return number < 0 ? tokens : number < own ? derived[number] : external[number - own];
     }
-
-    std::vector<Token> tokens;
-    // One value more than tokens: that of the next position.
-    std::array<std::vector<std::uint16_t>, kDerived> derived;
-    std::vector<std::vector<std::uint16_t>> external;
 
   private:
     // Writes the derived values of the next position over those that a text before has left there.
@@ -90,13 +114,27 @@ class Stream {
         derived[kSinceSentence][at] = static_cast<std::uint16_t>(std::min(since_, kLongestSentence));
         derived[kWord][at] = word_;
         derived[kWordBefore][at] = before_;
+        derived[kSentence][at] = sentence_;
+        derived[kSinceText][at] = static_cast<std::uint16_t>(coarse(read_));
+        for (int c = 0; c < traits_.n_classes; ++c) {
+            derived[kDerived + c][at] = latest_[c];
+            derived[kDerived + traits_.n_classes + c][at] = first_[c];
+        }
     }
 
-    std::vector<std::uint8_t> flags_;
+    TokenTraits traits_;
     int context_;
-    bool quoted_ = false, opens_ = true;
-    int since_ = 0;
-    Token word_ = kEnd, before_ = kEnd;
+
+  public:
+    std::vector<Token> tokens;
+    // One value more than tokens: that of the next position.
+    std::vector<std::vector<std::uint16_t>> derived, external;
+
+  private:
+    bool quoted_ = false, opens_ = true, ended_ = true;
+    int since_ = 0, read_ = 0;
+    Token word_ = kEnd, before_ = kEnd, sentence_ = kEnd;
+    std::vector<Token> latest_, first_;  // of each class in this text
 };
 
 // A column of codes, computed where it is read: a source looked at some tokens back, put into an order.
