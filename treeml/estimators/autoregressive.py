@@ -22,7 +22,8 @@ from treeml._core.params import Interval, Options, StrOptions, check_values
 from treeml.ir.sequence import SequenceModel
 from treeml.sequence.encoders import SequenceEncoder, named
 from treeml.sequence.explain import Explanation, explain, rules_text
-from treeml.sequence.language import Language, LearnOptions, learn
+from treeml.sequence.language import Language
+from treeml.sequence.learner import LearnOptions, learn
 from treeml.sequence.page import surprise_page
 from treeml.sequence.recipe import recipes_for
 from treeml.sequence.small import learn_small

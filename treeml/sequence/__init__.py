@@ -3,7 +3,8 @@
 from treeml.sequence import compile  # noqa: A004
 from treeml.sequence.encoders import SequenceEncoder
 from treeml.sequence.explain import ExpertShare, Explanation, NodeShare
-from treeml.sequence.language import Language, LearnOptions, learn
+from treeml.sequence.language import Language
+from treeml.sequence.learner import LearnOptions, learn
 from treeml.sequence.orders import learn_orders
 from treeml.sequence.recipe import TreeRecipe
 from treeml.sequence.tokens import Tokenizer, learn_tokenizer

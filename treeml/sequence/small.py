@@ -22,7 +22,8 @@ from treeml.ir.small_sequence import (
     small_size,
     to_bytes,
 )
-from treeml.sequence.language import STEPS, Language, Learner, LearnOptions, as_lists
+from treeml.sequence.language import Language, as_lists
+from treeml.sequence.learner import STEPS, Learner, LearnOptions
 from treeml.sequence.tokens import END, Tokenizer, learn_tokenizer
 
 __all__ = ["VOCABULARIES", "by_frequency", "fitted_to_size", "learn_small", "small_model"]
