@@ -79,12 +79,6 @@ class SequencePruner {
         double spare = 0;  // of them, those of tokens that are not kept
     };
 
-    struct Ranked {
-        double ratio;
-        std::int64_t entry;
-        double gain = 0, spare = 0;  // of tokens behind it
-    };
-
     std::int64_t begin(std::int32_t at) const { return model_.counts.start[at]; }
     std::int64_t end(std::int32_t at) const { return model_.counts.start[at + 1]; }
 
@@ -144,60 +138,46 @@ class SequencePruner {
         return leaf ? below_[i] : reach_[at] * own_[i] + extra_[i];
     }
 
-    // Tokens worth their price, those first of which the node says most beyond its parent: the best number of them. With
-    // d rows of a token and m from the parent, a token is worth d log(d / m) - d + m, and m depends on what else is kept.
+    // Tokens worth their price: those for which D log(D / m) - D + m, with m rows from the parent, is more. m depends on
+    // the rest, and that on what is kept.
     Choice choose(std::int32_t at, bool leaf, double price, std::vector<char>& keep) const {
         const double up = reach_[at] * rest_[at], cost = price * costs_.entry;
         const std::int64_t first = begin(at), n = end(at) - first;
+        keep.assign(n, 0);
         Choice out;
         out.all = up;
-        double room = 1;  // the parent's share of tokens that are not kept
-        ranked_.clear();
-        for (std::int64_t i = first; i < first + n; ++i) {
-            const double a = amount(at, i, leaf);
-            out.all += a;
-            room -= before_[i];
-            ranked_.push_back({a / before_[i], i});
+        double open = 1;  // the parent's share of tokens that the node lacks
+        for (std::int64_t i = 0; i < n; ++i) {
+            out.all += amount(at, first + i, leaf);
+            open -= before_[first + i];
         }
-        std::sort(ranked_.begin(), ranked_.end(), [](const Ranked& a, const Ranked& b) {
-            return a.ratio != b.ratio ? a.ratio > b.ratio : a.entry < b.entry;
-        });
-        room = std::max(room, 0.0);
-        double spare = up * room;
-        out.spare = spare;
-        out.gain = rest_of(spare, room, out.all);  // of all that are kept
-        for (std::int64_t k = n - 1; k >= 0; --k) {  // what is kept last goes first
-            Ranked& token = ranked_[k];
-            token.gain = out.gain;
-            token.spare = out.spare;
-            spare += amount(at, token.entry, leaf) + up * before_[token.entry];
-            room += before_[token.entry];
-            out.gain = rest_of(spare, room, out.all);
+        open = std::max(open, 0.0);
+        double rest = 1;
+        for (int round = 0; round < kRounds; ++round) {
+            bool changed = false;
+            double spare = up * open, room = open;
+            for (std::int64_t i = 0; i < n; ++i) {
+                const double before = before_[first + i], d = amount(at, first + i, leaf) + up * before;
+                const double m = rest * out.all * before;
+                const bool wanted = d > m && d * std::log(d / m) - d + m > cost;
+                changed = changed || wanted != static_cast<bool>(keep[i]);
+                keep[i] = wanted;
+                if (!wanted) {
+                    spare += d;
+                    room += before;
+                }
+            }
             out.spare = spare;
+            rest = room > 0 && out.all > 0 ? std::clamp(spare / (out.all * room), kLeast, 1.0) : kLeast;
+            if (!changed) break;
         }
-        double kept = 0;
-        std::int64_t n_kept = 0;
-        for (std::int64_t k = 0; k < n; ++k) {
-            kept += worth(at, leaf, ranked_[k].entry, out.all, up, cost);
-            if (kept + ranked_[k].gain <= out.gain) continue;
-            out.gain = kept + ranked_[k].gain;
-            out.spare = ranked_[k].spare;
-            n_kept = k + 1;
+        out.gain = out.spare > 0 ? out.spare * std::log(rest) : 0;
+        for (std::int64_t i = 0; i < n; ++i) {
+            if (!keep[i]) continue;
+            const double d = amount(at, first + i, leaf) + up * before_[first + i];
+            out.gain += d * std::log(d / (out.all * before_[first + i])) - cost;
         }
-        keep.assign(n, 0);
-        for (std::int64_t k = 0; k < n_kept; ++k) keep[ranked_[k].entry - first] = 1;
         return out;
-    }
-
-    // Nats of a token that is kept, over none at all.
-    double worth(std::int32_t at, bool leaf, std::int64_t i, double all, double up, double cost) const {
-        const double d = amount(at, i, leaf) + up * before_[i];
-        return d > 0 ? d * std::log(d / (all * before_[i])) - cost : -cost;
-    }
-    // Of the others; a share of nothing for them is not allowed.
-    static double rest_of(double spare, double room, double all) {
-        if (!(room > kLeast)) return 0;
-        return spare * std::log(std::clamp(spare / (all * room), kLeast, 1.0));
     }
 
     // Children are compared with what the large tree says here, for all rows below; tokens of the node itself matter to
@@ -343,6 +323,7 @@ class SequencePruner {
         return p + left / n_tokens();
     }
 
+    static constexpr int kRounds = 8;
     static constexpr double kLeast = 1e-9;
 
     const SequenceModel& model_;
@@ -353,7 +334,6 @@ class SequencePruner {
     std::vector<double> extra_, value_;
     std::vector<double> small_all_;                  // of each node of the small tree, its shares and its rest
     std::vector<char> state_, keep_, other_;
-    mutable std::vector<Ranked> ranked_;
 };
 
 }  // namespace treeml

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -40,20 +42,19 @@ struct TokenTraits {
 class Stream {
   public:
     Stream(const std::uint8_t* traits, int n_tokens, int context)
-        : traits_(traits, n_tokens), context_(context), derived(kDerived + 2 * traits_.n_classes),
-          latest_(traits_.n_classes), first_(traits_.n_classes) {}
+        : traits_(traits, n_tokens), context_(context), latest_and_first_(2 * traits_.n_classes) {}
 
     // A new text; the position after it is the first that has a next token.
     void begin() {
         tokens.insert(tokens.end(), static_cast<std::size_t>(context_), kEnd);
         for (auto& column : derived) column.resize(tokens.size(), 0);
         for (auto& column : external) column.resize(tokens.size(), 0);
+        of_classes.resize(tokens.size() * latest_and_first_.size(), kEnd);
         quoted_ = false;
         since_ = read_ = 0;
         word_ = before_ = sentence_ = kEnd;
         opens_ = ended_ = true;
-        std::fill(latest_.begin(), latest_.end(), kEnd);
-        std::fill(first_.begin(), first_.end(), kEnd);
+        std::fill(latest_and_first_.begin(), latest_and_first_.end(), kEnd);
         look();
     }
 
@@ -70,9 +71,10 @@ class Stream {
         }
         if (flags & kEndsSentence) ended_ = true;
         opens_ = flags & kClosesWord;
-        const int c = traits_.classes[token];
-        latest_[c] = token;
-        if (first_[c] == kEnd) first_[c] = token;
+        Token* const latest = latest_and_first_.data() + traits_.classes[token];
+        Token& first = latest[traits_.n_classes];
+        *latest = token;
+        if (first == kEnd) first = token;
         ++read_;
         look();
     }
@@ -92,16 +94,24 @@ class Stream {
         tokens.clear();
         for (auto& column : derived) column.clear();
         for (auto& column : external) column.clear();
+        of_classes.clear();
     }
 
     // Codes of encoders for the next position, one an external column.
     void set_codes(const std::uint16_t* codes) {
         for (auto& column : external) column.back() = *codes++;
     }
-    // What a column looks at: tokens, derived columns, those of encoders.
-    const std::vector<std::uint16_t>& source(int number) const {
-        const int own = static_cast<int>(derived.size());
-        return number < 0 ? tokens : number < own ? derived[number] : external[number - own];
+    // What a column looks at: tokens, derived columns, those of classes, those of encoders.
+    struct Source {
+        const std::uint16_t* values;
+        std::ptrdiff_t stride;
+    };
+    Source source(int number) const {
+        const int n_classed = static_cast<int>(latest_and_first_.size());
+        if (number < 0) return {tokens.data(), 1};
+        if (number < kDerived) return {derived[number].data(), 1};
+        if (number < kDerived + n_classed) return {of_classes.data() + number - kDerived, n_classed};
+        return {external[number - kDerived - n_classed].data(), 1};
     }
 
   private:
@@ -116,10 +126,8 @@ class Stream {
         derived[kWordBefore][at] = before_;
         derived[kSentence][at] = sentence_;
         derived[kSinceText][at] = static_cast<std::uint16_t>(coarse(read_));
-        for (int c = 0; c < traits_.n_classes; ++c) {
-            derived[kDerived + c][at] = latest_[c];
-            derived[kDerived + traits_.n_classes + c][at] = first_[c];
-        }
+        of_classes.resize((at + 1) * latest_and_first_.size());
+        std::copy(latest_and_first_.begin(), latest_and_first_.end(), of_classes.end() - latest_and_first_.size());
     }
 
     TokenTraits traits_;
@@ -128,13 +136,16 @@ class Stream {
   public:
     std::vector<Token> tokens;
     // One value more than tokens: that of the next position.
-    std::vector<std::vector<std::uint16_t>> derived, external;
+    std::array<std::vector<std::uint16_t>, kDerived> derived;
+    std::vector<std::vector<std::uint16_t>> external;
+    // Position by position, since a node asks for many of them at each of its rows.
+    std::vector<std::uint16_t> of_classes;
 
   private:
     bool quoted_ = false, opens_ = true, ended_ = true;
     int since_ = 0, read_ = 0;
     Token word_ = kEnd, before_ = kEnd, sentence_ = kEnd;
-    std::vector<Token> latest_, first_;  // of each class in this text
+    std::vector<Token> latest_and_first_;  // of each class in this text
 };
 
 // A column of codes, computed where it is read: a source looked at some tokens back, put into an order.
@@ -148,18 +159,20 @@ struct SequenceColumn {
 
 // The column as it lies in a stream: code of position p is ranks[from[p]].
 struct ColumnView {
-    const std::uint16_t* from;
+    Stream::Source from;
+    int back;
     const std::uint16_t* ranks;
 
     ColumnView(const SequenceColumn& column, const Stream& stream)
-        : from(stream.source(column.source).data() - column.back),
-          ranks(column.ranks) {}
-    int operator[](std::int32_t position) const { return ranks ? ranks[from[position]] : from[position]; }
+        : from(stream.source(column.source)), back(column.back), ranks(column.ranks) {}
+    int operator[](std::int32_t position) const {
+        const std::uint16_t value = from.values[(position - back) * from.stride];
+        return ranks ? ranks[value] : value;
+    }
 };
 
 inline int code_of(const SequenceColumn& column, const Stream& stream, std::int32_t position) {
-    const std::uint16_t value = stream.source(column.source)[position - column.back];
-    return column.ranks ? column.ranks[value] : value;
+    return ColumnView(column, stream)[position];
 }
 
 // How many tokens before two positions agree, from `known` on, at most `most`.
