@@ -13,20 +13,16 @@ from typing import Any
 import numpy as np
 
 from treeml._core.table import Table
+from treeml.certificate.checks import Checks
 from treeml.ir.predicate import LinearTerm, Predicate, number_text
 from treeml.ir.scorecard import Scorecard
 
 __all__ = ["CardCheck"]
 
-_TOLERANCE = 1e-9
 _ABSOLUTE = 1e-9  # an optimal bound may be this far from the objective, or `tolerance` times it
 
 
-class _RefutedError(Exception):
-    """A difference that leaves nothing further to check."""
-
-
-class CardCheck:
+class CardCheck(Checks):
     """The checks of one scorecard, in order.
 
     Parameters
@@ -34,25 +30,15 @@ class CardCheck:
     card : Scorecard
     claim : dict
         Its certificate, as `CardCertificate.to_dict` gives it.
-
-    Attributes
-    ----------
-    ok : bool
-    lines : list of str
-        One sentence for every check; those that failed start with ``DIFFERS:``.
-    objective : float
-        Derived again; NaN where the card could not be run on the table.
     """
 
     def __init__(self, card: Scorecard, claim: dict[str, Any]) -> None:
-        self.card, self.claim = card, claim
-        self.ok = True
-        self.lines: list[str] = []
-        self.objective = math.nan
+        super().__init__(claim)
+        self.card = card
 
     def run(self, table: Table, labels: np.ndarray, weight: np.ndarray) -> None:
         """Check against the training rows, shape (n_rows,) each."""
-        try:
+        with self._reading():
             self._check_document(table)
             codes = self._codes(labels)
             kept = weight > 0
@@ -64,30 +50,10 @@ class CardCheck:
             self._check_objective(score, codes, weight)
             self._check_figures(codes, weight)
             self._check_hash(matrix, codes, weight)
-        except _RefutedError:
-            return
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            self._check(
-                False, "", f"the certificate cannot be read ({type(error).__name__}: {error})"
-            )
-            return
-        if self.claim["constraints"]:
-            given = "; ".join(self.claim["constraints"])
-            self.lines.append(f"not checked, as they are words: the constraints {given}")
-        self.lines.append("objective re-derived, bound not re-proved")
-
-    def _check(self, good: bool, fact: str, differs: str, *, stop: bool = False) -> None:
-        self.lines.append(fact if good else f"DIFFERS: {differs}")
-        self.ok = self.ok and good
-        if stop and not good:
-            raise _RefutedError
-
-    def _same(self, what: str, stated: Any, found: float) -> None:
-        self._check(
-            abs(float(stated) - found) <= _TOLERANCE * max(1.0, abs(found)),
-            f"{what} is {number_text(found)}, as stated",
-            f"{what} is {number_text(found)}, the certificate states {number_text(stated)}",
-        )
+            if self.claim["constraints"]:
+                given = "; ".join(self.claim["constraints"])
+                self.lines.append(f"not checked, as they are words: the constraints {given}")
+            self.lines.append("objective re-derived, bound not re-proved")
 
     def _check_document(self, table: Table) -> None:
         """Whether card, certificate and table speak of the same columns and terms."""
@@ -165,7 +131,7 @@ class CardCheck:
             steep = np.abs(matrix[:, self.used]).max(axis=0, initial=0.0) * np.abs(card.points)
             most = float(steep.max(initial=0.0)) / card.required_scale()
             self._check(
-                most <= claim["max_logit"] * (1 + _TOLERANCE),
+                most <= claim["max_logit"] * (1 + self.tolerance),
                 f"no term moves the log odds by more than {number_text(most)}",
                 f"a term moves the log odds by {number_text(most)}, the certificate allows "
                 f"{number_text(claim['max_logit'])}",
@@ -181,7 +147,7 @@ class CardCheck:
         if not self.card.binned:
             inside[inside] = values[at[inside]] == score[inside]
         np.add.at(counts, (at[inside], codes[inside]), weight[inside])
-        slack = _TOLERANCE * max(1.0, float(weight.sum()))
+        slack = self.tolerance * max(1.0, float(weight.sum()))
         off = np.abs(counts - self.card.score_counts).max(axis=1, initial=0.0) > slack
         row = int(off.argmax()) if off.size else 0
         lost = np.flatnonzero(~inside)
@@ -216,7 +182,7 @@ class CardCheck:
             if name in claim["limits"]:
                 limit, of_class = float(claim["limits"][name]), codes == code
                 rate = float(weight[of_class & (decision > 0)].sum() / weight[of_class].sum())
-                kept = rate >= limit - _TOLERANCE if least else rate <= limit + _TOLERANCE
+                kept = rate >= limit - self.tolerance if least else rate <= limit + self.tolerance
                 said = f"the rate that {name} limits to {number_text(limit)} is {number_text(rate)}"
                 self._check(kept, said, said)
 
@@ -228,13 +194,13 @@ class CardCheck:
         gap = max(0.0, (objective - bound) / objective) if objective > 0 else 0.0
         self._same("the gap of objective and bound", claim["gap"], gap)
         self._check(
-            bound <= self.objective + _TOLERANCE,
+            bound <= self.objective + self.tolerance,
             "the bound does not lie above the objective",
             f"the bound {number_text(bound)} lies above the objective "
             f"{number_text(self.objective)}",
         )
         optimal = claim["status"] == "optimal"
-        near = max(_ABSOLUTE, float(claim["tolerance"]) * objective) * (1 + _TOLERANCE)
+        near = max(_ABSOLUTE, float(claim["tolerance"]) * objective) * (1 + self.tolerance)
         self._check(
             not optimal or objective - bound <= near,
             f'status "{claim["status"]}" fits objective and bound',

@@ -10,22 +10,18 @@ from typing import Any
 import numpy as np
 
 from treeml._core.table import Table
+from treeml.certificate.checks import Checks
 from treeml.certificate.dynamic_program import CostProgram, OutOfWorkError
 from treeml.ir.action_tree import ActionTree
 from treeml.ir.predicate import Predicate, number_text
 
 __all__ = ["CostCheck"]
 
-_TOLERANCE = 1e-9
 _LARGEST_ROUNDING = 1e-6
 _TRY_UP_TO = 10  # pruning and reuse may save this factor of the estimated work
 
 
-class _RefutedError(Exception):
-    """A difference that leaves nothing further to check."""
-
-
-class CostCheck:
+class CostCheck(Checks):
     """The checks of one tree of actions, in order.
 
     Parameters
@@ -33,25 +29,15 @@ class CostCheck:
     tree : ActionTree
     claim : dict
         Its certificate, as `CostCertificate.to_dict` gives it.
-
-    Attributes
-    ----------
-    ok, bound_checked : bool
-    lines : list of str
-        One sentence for every check; those that failed start with ``DIFFERS:``.
-    objective : float
-        Derived again; NaN where the tree could not be run on the table.
     """
 
     def __init__(self, tree: ActionTree, claim: dict[str, Any]) -> None:
-        self.tree, self.claim = tree, claim
-        self.ok, self.bound_checked = True, False
-        self.lines: list[str] = []
-        self.objective = math.nan
+        super().__init__(claim)
+        self.tree = tree
 
     def run(self, table: Table, costs: np.ndarray, weight: np.ndarray, budget: float) -> None:
         """Check against the training rows; costs of shape (n_rows, n_actions)."""
-        try:
+        with self._reading():
             self._check_document(table, costs)
             kept = weight > 0
             table, costs, weight = table.take(kept), costs[kept], weight[kept]
@@ -64,29 +50,10 @@ class CostCheck:
             self._check_figures(answers, costs, weight)
             if self.ok:
                 self._check_bound(answers, costs, weight, budget)
-        except _RefutedError:
-            return
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            self._check(
-                False, "", f"the certificate cannot be read ({type(error).__name__}: {error})"
-            )
-
-    def _check(self, good: bool, fact: str, differs: str, *, stop: bool = False) -> None:
-        self.lines.append(fact if good else f"DIFFERS: {differs}")
-        self.ok = self.ok and good
-        if stop and not good:
-            raise _RefutedError
-
-    def _same(self, what: str, stated: Any, found: float, slack: float = _TOLERANCE) -> None:
-        self._check(
-            abs(float(stated) - found) <= slack * max(1.0, abs(found)),
-            f"{what} is {number_text(found)}, as stated",
-            f"{what} is {number_text(found)}, the certificate states {number_text(stated)}",
-        )
 
     @property
     def _slack(self) -> float:
-        return _TOLERANCE + 2 * min(float(self.claim["rounding"]), _LARGEST_ROUNDING)
+        return self.tolerance + 2 * min(float(self.claim["rounding"]), _LARGEST_ROUNDING)
 
     def _check_document(self, table: Table, costs: np.ndarray) -> None:
         """Whether tree, certificate, table and costs speak of the same things."""
@@ -143,7 +110,7 @@ class CostCheck:
                 here[yes], here[no] = rows[holds], rows[~holds]
                 depth[yes] = depth[no] = depth[node] + 1
         scale = max(1.0, float((np.abs(costs).max(axis=1) * weight).sum()))
-        slack = _TOLERANCE * scale
+        slack = self.tolerance * scale
         off = np.abs(sums - tree.costs).max(axis=1) > slack
         at = int(off.argmax())
         self._check(

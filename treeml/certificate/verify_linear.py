@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import numpy as np
 
 from treeml._core.table import Table
+from treeml.certificate.checks import Checks
 from treeml.certificate.linear_program import LeafCosts, LeastCost
 from treeml.ir.linear_map import LinearMap
 from treeml.ir.links import logistic_proba, softmax_proba
@@ -23,11 +23,7 @@ _CONSTANT = 1e-6  # penalty of the constant of the common model of classes
 _CURVATURE = {True: 0.25, False: 0.5}  # of the bound of the log loss, for one score and several
 
 
-class _RefutedError(Exception):
-    """A difference that leaves nothing further to check."""
-
-
-class LinearCheck:
+class LinearCheck(Checks):
     """The checks of one tree with linear leaves, in order.
 
     Derived again are the common model's least penalised loss (not how its penalty was chosen),
@@ -41,25 +37,17 @@ class LinearCheck:
     model : RoutedModel
     claim : dict
         Its certificate, as `LinearTreeCertificate.to_dict` gives it.
-
-    Attributes
-    ----------
-    ok, bound_checked : bool
-    lines : list of str
-        One sentence for every check; those that failed start with ``DIFFERS:``.
-    objective : float
-        Derived again; NaN where the tree could not be run on the table.
     """
 
+    tolerance = _TOLERANCE
+
     def __init__(self, model: RoutedModel, claim: dict[str, Any]) -> None:
-        self.model, self.claim = model, claim
-        self.ok, self.bound_checked = True, False
-        self.lines: list[str] = []
-        self.objective = math.nan
+        super().__init__(claim)
+        self.model = model
 
     def run(self, table: Table, labels: np.ndarray, weight: np.ndarray, budget: float) -> None:
         """Check against the training rows, shape (n_rows,) each."""
-        try:
+        with self._reading():
             self._check_document(table)
             kept = weight > 0
             table, labels, weight = table.take(kept), labels[kept], weight[kept]
@@ -72,24 +60,6 @@ class LinearCheck:
             self._check_figures(len(weight), costs)
             if self.ok:
                 self._check_bound(table, costs, weight, budget)
-        except _RefutedError:
-            return
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            fault = f"the certificate cannot be read ({type(error).__name__}: {error})"
-            self._check(False, "", fault)
-
-    def _check(self, good: bool, fact: str, differs: str, *, stop: bool = False) -> None:
-        self.lines.append(fact if good else f"DIFFERS: {differs}")
-        self.ok = self.ok and good
-        if stop and not good:
-            raise _RefutedError
-
-    def _same(self, what: str, stated: Any, found: float, slack: float = _TOLERANCE) -> None:
-        self._check(
-            abs(float(stated) - found) <= slack * max(1.0, abs(found)),
-            f"{what} is {number_text(found)}, as stated",
-            f"{what} is {number_text(found)}, the certificate states {number_text(stated)}",
-        )
 
     @property
     def _router(self) -> RoutingTree:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from treeml._core.table import Table
+from treeml.certificate.checks import Checks
 from treeml.certificate.dynamic_program import DynamicProgram, OutOfWorkError
 from treeml.certificate.vote_program import fewest_cuts, least_objective, work
 from treeml.ir.predicate import Predicate, number_text
@@ -18,15 +19,10 @@ from treeml.ir.vote import TreeVote
 
 __all__ = ["SizeCheck"]
 
-_TOLERANCE = 1e-9
 _MOST_EXAMPLES = 12
 
 
-class _RefutedError(Exception):
-    """A difference that leaves nothing further to check."""
-
-
-class SizeCheck:
+class SizeCheck(Checks):
     """The checks of one tree or vote, in order.
 
     Parameters
@@ -36,29 +32,17 @@ class SizeCheck:
         Its certificate, as `SizeCertificate.to_dict` gives it.
     work_budget : float
         Most steps of the naive program.
-
-    Attributes
-    ----------
-    ok : bool
-    lines : list of str
-        One sentence for every check; those that failed start with ``DIFFERS:``.
-    objective : float
-        Derived again; NaN where the model could not be run on the table.
-    bound_checked : bool
-        Whether the bound was proved again.
     """
 
     def __init__(self, model: Tree | TreeVote, claim: dict[str, Any], work_budget: float) -> None:
+        super().__init__(claim)
         self.trees = model.trees if isinstance(model, TreeVote) else (model,)
         self.classes, self.columns = model.classes, model.columns
-        self.claim, self.budget = claim, work_budget
-        self.ok, self.bound_checked = True, False
-        self.lines: list[str] = []
-        self.objective = math.nan
+        self.budget = work_budget
 
     def run(self, table: Table, labels: np.ndarray, weight: np.ndarray) -> None:
         """Check against the training rows, shape (n_rows,) each."""
-        try:
+        with self._reading():
             self._check_document(table)
             codes = self._codes(labels)
             kept = weight > 0
@@ -70,24 +54,6 @@ class SizeCheck:
             self._check_figures(answers, codes, cost, right)
             if self.ok:
                 self._check_bound(answers, codes, cost)
-        except _RefutedError:
-            return
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            fault = f"the certificate cannot be read ({type(error).__name__}: {error})"
-            self._check(False, "", fault)
-
-    def _check(self, good: bool, fact: str, differs: str, *, stop: bool = False) -> None:
-        self.lines.append(fact if good else f"DIFFERS: {differs}")
-        self.ok = self.ok and good
-        if stop and not good:
-            raise _RefutedError
-
-    def _same(self, what: str, stated: Any, found: float) -> None:
-        self._check(
-            abs(float(stated) - found) <= _TOLERANCE * max(1.0, abs(found)),
-            f"{what} is {number_text(found)}, as stated",
-            f"{what} is {number_text(found)}, the certificate states {number_text(stated)}",
-        )
 
     def _check_document(self, table: Table) -> None:
         """Whether model, certificate and table speak of the same columns and questions."""
@@ -144,7 +110,7 @@ class SizeCheck:
     def _check_trees(self, table: Table, codes: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Node counts of every tree, by walking rows; whether the majority is right on each row."""
         votes = np.zeros(table.n_rows, dtype=np.intp)
-        slack = _TOLERANCE * max(1.0, float(weight.sum()))
+        slack = self.tolerance * max(1.0, float(weight.sum()))
         fault = ""
         for number, tree in enumerate(self.trees, 1):
             counts = np.zeros((tree.n_nodes, len(self.classes)))
@@ -200,7 +166,7 @@ class SizeCheck:
             self.objective = float(counted)
             allowed = floor + float(claim["error_budget"])
             self._check(
-                errors <= allowed + _TOLERANCE * max(1.0, total),
+                errors <= allowed + self.tolerance * max(1.0, total),
                 f"the errors are within the {number_text(allowed)} allowed",
                 f"errors weigh {number_text(errors)}, allowed are {number_text(allowed)}",
             )
@@ -219,7 +185,7 @@ class SizeCheck:
         self._same("the gap of objective and bound", claim["gap"], gap)
         optimal = claim["status"] == "optimal"
         self._check(
-            bound <= self.objective + _TOLERANCE and (not optimal or objective - bound <= 1e-9),
+            bound <= self.objective + self.tolerance and (not optimal or objective - bound <= 1e-9),
             f'status "{claim["status"]}" fits objective and bound',
             f'status "{claim["status"]}" does not fit the objective {number_text(objective)} and '
             f"the bound {number_text(bound)}",
@@ -250,15 +216,15 @@ class SizeCheck:
         claim, bound = self.claim, float(self.claim["lower_bound"])
         price, most = claim["regularization"], claim["max_cuts"]
         if price is None:
-            cuts = math.ceil(bound - _TOLERANCE) - 1
+            cuts = math.ceil(bound - self.tolerance) - 1
             if cuts < 0:
                 return False
             limit = float(claim["unavoidable"]) + float(claim["error_budget"])
-            limit, leaf_cost, leaves = limit + _TOLERANCE * weight.sum(), 0.0, cuts + 1
+            limit, leaf_cost, leaves = limit + self.tolerance * weight.sum(), 0.0, cuts + 1
         else:
             weight = weight / weight.sum()
             leaf_cost, leaves = float(price), None if most is None else most + 1
-            limit = bound + leaf_cost - _TOLERANCE
+            limit = bound + leaf_cost - self.tolerance
         program = DynamicProgram(answers, codes, weight, len(self.classes), leaf_cost, 1, leaves)
         if program.estimate(None, limit) > 10 * self.budget:
             return None
@@ -280,11 +246,11 @@ class SizeCheck:
         given = (answers[first], codes[first], weights, n_trees, claim["criterion"] == "max_size")
         if claim["regularization"] is None:
             allowed = float(claim["unavoidable"]) + float(claim["error_budget"])
-            allowed += _TOLERANCE * max(1.0, float(weight.sum()))
-            return fewest_cuts(*given, allowed) < bound - _TOLERANCE
+            allowed += self.tolerance * max(1.0, float(weight.sum()))
+            return fewest_cuts(*given, allowed) < bound - self.tolerance
         most = math.inf if claim["max_cuts"] is None else float(claim["max_cuts"])
         price = float(claim["regularization"])
-        return least_objective(*given, price, most) < bound - _TOLERANCE
+        return least_objective(*given, price, most) < bound - self.tolerance
 
 
 def _plain(value: Any) -> Any:
